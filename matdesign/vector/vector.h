@@ -1,0 +1,48 @@
+/* vector.h: many environments of one kind, stepped by one call into buffers that the caller owns. */
+#ifndef MATDESIGN_VECTOR_H
+#define MATDESIGN_VECTOR_H
+
+#include "../envs/env.h"
+
+#if defined(__cplusplus)
+#error "C only"
+#endif
+
+#define EXPORT __attribute__((visibility("default")))
+
+typedef struct Vector Vector;
+
+/* The built-in environment called `name`, or NULL. */
+EXPORT const Environment *environment_builtin(const char *name);
+
+/* The name of built-in environment `index`, or NULL past the last one. */
+EXPORT const char *environment_builtin_name(int index);
+
+/* Shapes of one environment for these values, after every value was checked against the environment's table.
+ * Returns 0, or -1 with one sentence in `error`. */
+EXPORT int environment_spaces(const Environment *environment, const SettingValue *values, int64_t count, Spaces *spaces,
+                              char *error, size_t error_bytes);
+
+/* `count` environments with the same settings and `threads` threads (1: the calling one). The buffers hold
+ * count * agents rows each and must outlive the vector. NULL with one sentence in `error`. */
+EXPORT Vector *vector_open(const Environment *environment, const SettingValue *values, int64_t value_count, int64_t count,
+                           int threads, void *observations, void *actions, float *rewards, uint8_t *terminals,
+                           uint8_t *truncations, uint8_t *masks, char *error, size_t error_bytes);
+
+/* Seeds environment i from (seed, i) and starts its first episode. */
+EXPORT void vector_reset(Vector *vector, uint64_t seed);
+
+/* One step of all environments with the actions now in the buffer. */
+EXPORT void vector_step(Vector *vector);
+
+/* Means over the episodes ended since the last call, in the order of log_names; returns their number. */
+EXPORT int64_t vector_log(Vector *vector, float *means);
+
+/* Draws environment `index` into `scene`, whose old content is dropped but whose memory is used again. */
+EXPORT void vector_draw(Vector *vector, int64_t index, Scene *scene);
+
+EXPORT void scene_free(Scene *scene);
+
+EXPORT void vector_close(Vector *vector);
+
+#endif
