@@ -1,0 +1,30 @@
+"""How a row of the atoms environment's observation is laid out."""
+
+from dataclasses import dataclass
+
+VECTORS = ("force", "velocity", "last action", "goal", "from centre of mass", "displacement")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtomsLayout:
+    """Columns of one atom's observation: scalars, then vectors, then neighbours nearest first.
+
+    A neighbour is its unit vector (3), its relative velocity (3) and `neighbour_scalars` numbers, of which the first
+    is the distance in units of the length scale, clipped to 3, and the second is 1 where the neighbour exists.
+
+    Attributes:
+        scalars: rotation-invariant columns.
+        vectors: vectors of three columns each, in the order of VECTORS.
+        neighbours: neighbours listed, k.
+        neighbour_scalars: rotation-invariant columns of each neighbour.
+    """
+
+    scalars: int
+    vectors: int
+    neighbours: int
+    neighbour_scalars: int
+
+    @property
+    def features(self) -> int:
+        """Columns of one row."""
+        return self.scalars + 3 * self.vectors + self.neighbours * (6 + self.neighbour_scalars)

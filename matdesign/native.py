@@ -1,0 +1,19 @@
+"""The package's C library, loaded once; each room declares the functions it calls."""
+
+import ctypes
+from pathlib import Path
+
+from matdesign.errors import MatdesignError
+
+PACKAGE = Path(__file__).parent
+ERROR_BYTES = 1024  # room for one error sentence in calls that fill a buffer
+
+
+def _load() -> ctypes.CDLL:
+    path = PACKAGE / "libmatdesign.so"
+    if not path.exists():
+        raise MatdesignError(f"{path} is not there: build it with `make` or reinstall matdesign")
+    return ctypes.CDLL(str(path))
+
+
+LIBRARY = _load()
