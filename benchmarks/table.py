@@ -21,7 +21,7 @@ COLUMNS = "{:<34} {:<22} {:>12} {:>10} {:<10} {:>12} {:>7}"
 
 
 def arguments(description: str | None) -> argparse.Namespace:
-    """The command line of a benchmark: `quick` (ends within a minute) and `json` (a path or None)."""
+    """Parse the command line of a benchmark: `quick` (ends within a minute) and `json` (a path or None)."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer cases and repeats; ends within a minute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to FILE")
@@ -29,7 +29,7 @@ def arguments(description: str | None) -> argparse.Namespace:
 
 
 def machine() -> str:
-    """One line: processor, cores this process may use, operating system, Python."""
+    """Describe in one line: processor, cores this process may use, operating system, Python."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -40,7 +40,7 @@ def machine() -> str:
 
 
 def seconds(function: Callable[[], object], *, repeats: int) -> list[float]:
-    """Wall-clock seconds of each of `repeats` calls, after one that is not counted."""
+    """Return the wall-clock seconds of each of `repeats` calls, after one that is not counted."""
     function()
     times = []
     for _ in range(repeats):
@@ -67,7 +67,7 @@ class Table:
     def add(
         self, case: str, metric: str, samples: Sequence[float], unit: str, *, reference: float | None = None
     ) -> float:
-        """Adds and prints a row for these samples of one quantity; returns their median."""
+        """Add and print a row for these samples of one quantity; returns their median."""
         value = statistics.median(samples)
         if len(samples) < 4:
             spread = max(samples) - min(samples)
@@ -92,10 +92,10 @@ class Table:
         return value
 
     def skip(self, case: str, reason: str) -> None:
-        """Prints that a case was left out and why; it leaves no row."""
+        """Print that a case was left out and why; it leaves no row."""
         print(f"{case:<34} skipped: {reason}", flush=True)
 
     def close(self) -> None:
-        """Writes the JSON file if one was asked for."""
+        """Write the JSON file if one was asked for."""
         if self._json_file is not None:
             self._json_file.write_text(json.dumps(self.rows, indent=1) + "\n")
