@@ -1,0 +1,18 @@
+/* registry.c: the environments that are compiled into the package. */
+#include "../vector/vector.h"
+
+extern const Environment environment_squared;
+
+static const Environment *const built_in[] = {&environment_squared};
+
+enum { COUNT = sizeof built_in / sizeof built_in[0] };
+
+const char *environment_builtin_name(int index) {
+    return index >= 0 && index < COUNT ? built_in[index]->name : NULL;
+}
+
+const Environment *environment_builtin(const char *name) {
+    for (int i = 0; i < COUNT; i++)
+        if (strcmp(built_in[i]->name, name) == 0) return built_in[i];
+    return NULL;
+}

@@ -1,0 +1,162 @@
+#include "vector.h"
+
+#include "pool.h"
+
+typedef void (*Batch)(void *envs, int64_t begin, int64_t end);
+
+struct Vector {
+    const Environment *environment;
+    char *envs;  /* [count] of the environment's struct */
+    float *logs; /* [count, 1 + log_count] */
+    int64_t count, log_count;
+    int64_t opened; /* environments whose init() was called */
+    int32_t agents;
+    float *rewards;
+    uint8_t *terminals, *truncations, *masks;
+    Pool *pool;  /* NULL: the calling thread works alone */
+    Batch batch; /* what the current call does */
+};
+
+enum { ALIGNMENT = 64 };
+
+static Env *env_at(const Vector *vector, int64_t index) {
+    return (Env *)(vector->envs + index * vector->environment->struct_bytes);
+}
+
+static void run_range(void *context, int64_t begin, int64_t end) {
+    Vector *vector = context;
+    size_t first = (size_t)(begin * vector->agents), rows = (size_t)((end - begin) * vector->agents);
+    memset(vector->rewards + first, 0, rows * sizeof(float));
+    memset(vector->terminals + first, 0, rows);
+    memset(vector->truncations + first, 0, rows);
+    memset(vector->masks + first, 1, rows);
+    vector->batch(vector->envs, begin, end);
+}
+
+static void run(Vector *vector, Batch batch) {
+    vector->batch = batch;
+    if (vector->pool)
+        pool_run(vector->pool, run_range, vector);
+    else
+        run_range(vector, 0, vector->count);
+}
+
+void vector_step(Vector *vector) { run(vector, vector->environment->step_batch); }
+
+void vector_reset(Vector *vector, uint64_t seed) {
+    /* Each environment's state is a hash of (seed, i): states a multiple of SplitMix64's increment apart would give
+     * the same numbers, shifted. */
+    Random seeds = {seed};
+    uint64_t base = random_bits(&seeds);
+    for (int64_t i = 0; i < vector->count; i++) {
+        Random hash = {base + (uint64_t)i};
+        env_at(vector, i)->random.state = random_bits(&hash);
+    }
+    memset(vector->logs, 0, sizeof(float) * (size_t)(vector->count * (1 + vector->log_count)));
+    run(vector, vector->environment->reset_batch);
+}
+
+int64_t vector_log(Vector *vector, float *means) {
+    double episodes = 0.0;
+    int64_t columns = 1 + vector->log_count;
+    for (int64_t i = 0; i < vector->count; i++) episodes += (double)vector->logs[i * columns];
+    for (int64_t name = 0; name < vector->log_count; name++) {
+        double sum = 0.0;
+        for (int64_t i = 0; i < vector->count; i++) sum += (double)vector->logs[i * columns + 1 + name];
+        means[name] = episodes > 0.0 ? (float)(sum / episodes) : 0.0f;
+    }
+    memset(vector->logs, 0, sizeof(float) * (size_t)(vector->count * columns));
+    return (int64_t)episodes;
+}
+
+void vector_draw(Vector *vector, int64_t index, Scene *scene) {
+    scene->spheres.count = scene->lines.count = scene->boxes.count = scene->text_count = 0;
+    vector->environment->draw(env_at(vector, index), scene);
+}
+
+void scene_free(Scene *scene) {
+    free(scene->spheres.rows);
+    free(scene->lines.rows);
+    free(scene->boxes.rows);
+    free(scene->texts);
+    *scene = (Scene){0};
+}
+
+/* Zeroed memory that begins on a cache line. */
+static void *allocate(int64_t count, int64_t bytes) {
+    size_t size = ((size_t)(count * bytes) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    void *memory = aligned_alloc(ALIGNMENT, size);
+    return memory ? memset(memory, 0, size) : NULL;
+}
+
+static int open_environments(Vector *vector, const Settings *settings, const Spaces *spaces, char *observations,
+                             char *actions, char *error, size_t error_bytes) {
+    int64_t observation_bytes = (int64_t)spaces->agents * spaces->features * (spaces->bytes == 1 ? 1 : 4);
+    int64_t action_bytes = (int64_t)spaces->agents * spaces->action_dims * 4;
+    for (int64_t i = 0; i < vector->count; i++) {
+        Env *env = env_at(vector, i);
+        *env = (Env){
+            .observations = observations + i * observation_bytes,
+            .actions = actions + i * action_bytes,
+            .rewards = vector->rewards + i * spaces->agents,
+            .terminals = vector->terminals + i * spaces->agents,
+            .truncations = vector->truncations + i * spaces->agents,
+            .masks = vector->masks + i * spaces->agents,
+            .log = vector->logs + i * (1 + vector->log_count),
+            .agents = spaces->agents,
+        };
+        vector->opened++;
+        if (vector->environment->init(env, settings, error, error_bytes) != 0) return -1;
+    }
+    return 0;
+}
+
+Vector *vector_open(const Environment *environment, const SettingValue *values, int64_t value_count, int64_t count,
+                    int threads, void *observations, void *actions, float *rewards, uint8_t *terminals,
+                    uint8_t *truncations, uint8_t *masks, char *error, size_t error_bytes) {
+    Spaces spaces;
+    if (environment_spaces(environment, values, value_count, &spaces, error, error_bytes) != 0) return NULL;
+    int64_t log_count = 0;
+    while (environment->log_names[log_count]) log_count++;
+    Vector *vector = calloc(1, sizeof(Vector));
+    if (vector) {
+        *vector = (Vector){
+            .environment = environment,
+            .envs = allocate(count, environment->struct_bytes),
+            .logs = allocate(count, (1 + log_count) * (int64_t)sizeof(float)),
+            .count = count,
+            .log_count = log_count,
+            .agents = spaces.agents,
+            .rewards = rewards,
+            .terminals = terminals,
+            .truncations = truncations,
+            .masks = masks,
+        };
+    }
+    if (!vector || !vector->envs || !vector->logs) {
+        snprintf(error, error_bytes, "no memory for %lld environments: ask for fewer", (long long)count);
+        vector_close(vector);
+        return NULL;
+    }
+    Settings settings = {environment->settings, values, value_count};
+    if (open_environments(vector, &settings, &spaces, observations, actions, error, error_bytes) != 0) {
+        vector_close(vector);
+        return NULL;
+    }
+    if (threads > count) threads = (int)count;
+    if (threads > 1 && !(vector->pool = pool_open(threads, count))) {
+        snprintf(error, error_bytes, "the system gives no %d threads: ask for fewer", threads);
+        vector_close(vector);
+        return NULL;
+    }
+    return vector;
+}
+
+void vector_close(Vector *vector) {
+    if (!vector) return;
+    pool_close(vector->pool);
+    for (int64_t i = 0; i < vector->opened; i++) vector->environment->close(env_at(vector, i));
+    free(vector->logs);
+    free(vector->envs);
+    free(vector);
+}
