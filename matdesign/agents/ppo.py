@@ -1,0 +1,379 @@
+"""Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347) of one policy shared by all agents."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from matdesign.agents.normalise import ReturnScale
+from matdesign.agents.policies import Policy
+from matdesign.errors import InputError, MatdesignError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig:
+    """Hyperparameters. A transition is one agent's step; those with mask 0 count nowhere.
+
+    Attributes:
+        total_agent_steps: transitions over which the learning rate is annealed; the trainer stops there.
+        horizon: steps of every environment in one rollout.
+        gamma: discount for each step.
+        gae_lambda: decay of generalised advantage estimation for each step; 1: Monte Carlo, 0: one-step.
+        clip: the probability ratio has no gradient further than this from 1 in the direction of improvement.
+        epochs: passes over a rollout, at most.
+        minibatch: transitions in one gradient step, at most; a rollout is cut into equal parts.
+        learning_rate: of Adam, at the start.
+        anneal: lower the learning rate linearly to 0 at total_agent_steps.
+        max_kl: stop learning from a rollout once its policy is further than this from the one that acted, in nats.
+        gradient_clip: largest Euclidean norm of the gradient of all parameters.
+        value_coefficient: weight of half the squared error of the value in the loss.
+        entropy_coefficient: weight of the entropy, in nats, subtracted from the loss.
+        normalise_returns: divide rewards by the running standard deviation of the discounted return.
+        normaliser_iterations: iterations after which the statistics of observations and returns are frozen; 0: never
+            gathered.
+    """
+
+    total_agent_steps: int = 1_000_000
+    horizon: int = 32
+    gamma: float = 0.98
+    gae_lambda: float = 0.95
+    clip: float = 0.2
+    epochs: int = 4
+    minibatch: int = 4096
+    learning_rate: float = 7e-4
+    anneal: bool = True
+    max_kl: float = 0.03
+    gradient_clip: float = 0.5
+    value_coefficient: float = 0.5
+    entropy_coefficient: float = 0.0
+    normalise_returns: bool = True
+    normaliser_iterations: int = 20
+
+    def __post_init__(self) -> None:
+        """Refuses values outside their range with InputError."""
+        at_most_one = ("gamma", "gae_lambda")
+        may_be_zero = ("gamma", "gae_lambda", "value_coefficient", "entropy_coefficient", "normaliser_iterations")
+        for name in (field.name for field in fields(self)):
+            value, high = getattr(self, name), 1.0 if name in at_most_one else math.inf
+            if isinstance(value, bool) or (0 < value <= high) or (value == 0 and name in may_be_zero):
+                continue
+            low = "at least 0" if name in may_be_zero else "greater than 0"
+            raise InputError(f"PPO: {name} = {value} must be {low}" + (" and at most 1." if high == 1.0 else "."))
+
+
+class Environments(Protocol):
+    """What PPO uses of `matdesign.vector.Vector`."""
+
+    observations: NDArray[Any]
+    actions: NDArray[Any]
+    rewards: NDArray[np.float32]
+    terminals: NDArray[np.bool_]
+    truncations: NDArray[np.bool_]
+    masks: NDArray[np.bool_]
+    agents: int
+
+    def reset(self, seed: int) -> None:
+        """Starts new episodes."""
+
+    def step(self) -> None:
+        """Executes the actions."""
+
+    def log(self) -> dict[str, float]:
+        """Means over the episodes ended since the last call."""
+
+
+def generalised_advantages(
+    rewards: Tensor,
+    values: Tensor,
+    terminals: Tensor,
+    truncations: Tensor,
+    masks: Tensor,
+    *,
+    gamma: float,
+    gae_lambda: float,
+) -> Tensor:
+    """Generalised advantage estimates (Schulman et al. 2015, arXiv:1506.02438, eq. 16).
+
+    With next-step autoreset the observation after the last step of an episode is that episode's final observation, so
+    a truncated step is bootstrapped by the value of the very next row; the step after it is the reset, has mask 0, and
+    nothing flows across it. A terminated step is not bootstrapped.
+
+    Args:
+        rewards: [steps, rows] float.
+        values: [steps + 1, rows] float, of the observation before each step and of the one after the last step.
+        terminals: [steps, rows] bool.
+        truncations: [steps, rows] bool.
+        masks: [steps, rows] bool.
+        gamma: discount.
+        gae_lambda: decay of the estimator.
+
+    Returns:
+        [steps, rows], 0 where the mask is.
+    """
+    deltas = (rewards + gamma * values[1:] * ~terminals - values[:-1]) * masks
+    decay = gamma * gae_lambda * (masks & ~(terminals | truncations))
+    advantages = torch.empty_like(rewards)
+    following = torch.zeros_like(rewards[0])
+    for t in range(len(rewards) - 1, -1, -1):
+        torch.addcmul(deltas[t], decay[t], following, out=advantages[t])
+        following = advantages[t]
+    return advantages
+
+
+class PPO:
+    """Trains `policy` in the environments of `vector`; the same seed gives the same run, bit for bit on a CPU.
+
+    Actions, permutations and environments are seeded from `seed`; the policy's initial parameters are the caller's.
+    Random numbers are drawn on the CPU whatever the device, so a run can continue on another one.
+
+    Args:
+        vector: environments; reset here.
+        policy: moved to `device` and changed in place.
+        config: hyperparameters.
+        device: "cpu", "cuda" or any other device of torch.
+        seed: 0 or greater.
+
+    Attributes:
+        agent_steps: transitions learned from so far.
+        iterations: rollouts learned from so far.
+    """
+
+    def __init__(
+        self, vector: Environments, policy: Policy, config: PPOConfig, *, device: str = "cpu", seed: int = 0
+    ) -> None:
+        self.vector = vector
+        self.policy = policy.to(device)
+        self.config = config
+        self.device = torch.device(device)
+        self.seed = seed
+        self.agent_steps = 0
+        self.iterations = 0
+        self.generator = torch.Generator().manual_seed(seed)
+        self.optimizer = torch.optim.Adam(policy.parameters(), lr=config.learning_rate, eps=1e-5)
+        for parameter in policy.parameters():
+            self.optimizer.state[parameter] = {
+                "step": torch.zeros(()),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
+        self.return_scale = ReturnScale(len(vector.rewards), config.gamma).to(self.device)
+
+        # Views on the environments' memory, and the rollout's own.
+        self.observations = torch.from_numpy(vector.observations)
+        self.actions = torch.from_numpy(vector.actions)
+        self.results = [
+            torch.from_numpy(array) for array in (vector.rewards, vector.terminals, vector.truncations, vector.masks)
+        ]
+        steps, (rows, action_dims) = config.horizon, self.actions.shape
+        action_type = torch.float32 if self.actions.is_floating_point() else torch.int64
+        encoded = self.policy.encode(self.observations.to(self.device))
+        self.encoded = encoded.new_empty(steps + 1, *encoded.shape)
+        self.taken = torch.empty(steps, rows, action_dims, dtype=action_type, device=self.device)
+        self.log_probs = torch.empty(steps, rows, device=self.device)
+        self.values = torch.empty(steps + 1, rows, device=self.device)
+        self.rewards = torch.empty(steps, rows, device=self.device)
+        self.terminals, self.truncations, self.masks = torch.empty(
+            3, steps, rows, dtype=torch.bool, device=self.device
+        ).unbind()
+        self._restart()
+
+    def iterate(self) -> dict[str, float]:
+        """One rollout of `horizon` steps and the learning from it.
+
+        Returns:
+            Losses, policy figures, learning rate, scale of the returns (rewards are divided by it), seconds spent on
+            each part ("time/...") and means over the episodes that ended ("env/...").
+
+        Raises:
+            MatdesignError: an observation, a reward, the loss or its gradient is NaN or infinite. It is raised before
+                that changes any parameter.
+        """
+        start = time.perf_counter()
+        environment_time, forward_time = self._rollout()
+        learn_start = time.perf_counter()
+        figures = self._learn()
+        return {
+            **figures,
+            "time/environment": environment_time,
+            "time/forward": forward_time,
+            "time/learn": time.perf_counter() - learn_start,
+            "time/other": learn_start - start - environment_time - forward_time,
+            **{f"env/{name}": value for name, value in self.vector.log().items()},
+        }
+
+    @torch.no_grad()
+    def _rollout(self) -> tuple[float, float]:
+        """Fills the rollout's buffers; returns seconds in the environments and in the policy."""
+        environment_time = forward_time = 0.0
+        for t in range(self.config.horizon):
+            forward_start = time.perf_counter()
+            distribution, self.values[t] = self.policy(self.encoded[t])
+            self.taken[t] = distribution.sample(self.generator)
+            self.log_probs[t] = distribution.log_prob(self.taken[t])
+            self.actions.copy_(self.taken[t])
+            step_start = time.perf_counter()
+            self.vector.step()
+            step_end = time.perf_counter()
+            forward_time += step_start - forward_start
+            environment_time += step_end - step_start
+            self._require_finite("reward", self.results[0])
+            for buffer, result in zip(
+                (self.rewards, self.terminals, self.truncations, self.masks), self.results, strict=True
+            ):
+                buffer[t].copy_(result)
+            self._observe(t + 1)
+        forward_start = time.perf_counter()
+        _, self.values[-1] = self.policy(self.encoded[-1])
+        return environment_time, forward_time + time.perf_counter() - forward_start
+
+    def _learn(self) -> dict[str, float]:
+        """Epochs of minibatches over the rollout, until done or further than `max_kl` from where it began."""
+        config = self.config
+        learning_rate = config.learning_rate
+        if config.anneal:
+            learning_rate *= max(0.0, 1.0 - self.agent_steps / config.total_agent_steps)
+        self.optimizer.param_groups[0]["lr"] = learning_rate
+        gathering = self.iterations < config.normaliser_iterations
+        if config.normalise_returns and gathering:
+            self.return_scale.update(self.rewards, self.terminals | self.truncations, self.masks)
+        scale = self.return_scale.item()
+        advantages = generalised_advantages(
+            self.rewards / scale,
+            self.values,
+            self.terminals,
+            self.truncations,
+            self.masks,
+            gamma=config.gamma,
+            gae_lambda=config.gae_lambda,
+        )
+
+        # The transitions of live agents; every other one ends here.
+        live = self.masks
+        encoded, taken, log_probs = self.encoded[:-1][live], self.taken[live], self.log_probs[live]
+        targets = (advantages + self.values[:-1])[live]
+        # Normalised over the whole rollout: a minibatch's mean and deviation would depend on the luck of its draw.
+        advantages = advantages[live]
+        advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
+
+        kl, figures = 0.0, []
+        for index in self._minibatches(len(targets)):
+            distribution, values = self.policy(encoded[index])
+            log_ratio = distribution.log_prob(taken[index]) - log_probs[index]
+            ratio = log_ratio.exp()
+            clipped = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
+            policy_loss = -torch.min(ratio * advantages[index], clipped * advantages[index]).mean()
+            value_loss = 0.5 * (values - targets[index]).square().mean()
+            entropy = distribution.entropy().mean()
+            clip_fraction = (ratio != clipped).float().mean()
+            figures.append(torch.stack([policy_loss, value_loss, entropy, clip_fraction]).detach())
+            # The estimator of the KL divergence that is never negative (Schulman, "Approximating KL divergence", 2020).
+            kl = (ratio - 1.0 - log_ratio).mean().item()
+            if kl > config.max_kl:
+                break
+            self._descend(policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy)
+
+        if gathering:
+            self.policy.update_statistics(encoded)
+        self.encoded[0].copy_(self.encoded[-1])
+        self.agent_steps += len(targets)
+        self.iterations += 1
+        means = torch.stack(figures).mean(0).tolist() if figures else [0.0] * 4
+        policy_loss, value_loss, entropy, clip_fraction = means
+        return {
+            "loss/policy": policy_loss,
+            "loss/value": value_loss,
+            "policy/entropy": entropy,
+            "policy/kl": kl,
+            "policy/clip_fraction": clip_fraction,
+            "train/learning_rate": learning_rate,
+            "train/return_scale": scale,
+        }
+
+    def _minibatches(self, transitions: int) -> Iterator[Tensor]:
+        """Indices of each minibatch of every epoch."""
+        parts = math.ceil(transitions / self.config.minibatch)
+        for _ in range(self.config.epochs if parts else 0):
+            permutation = torch.randperm(transitions, generator=self.generator).to(self.device)
+            yield from permutation.tensor_split(parts)
+
+    def _descend(self, loss: Tensor) -> None:
+        """One step of Adam down the clipped gradient of `loss`."""
+        self.optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.gradient_clip)
+        if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+            raise MatdesignError(
+                f"PPO: the loss is {loss.item()} and the norm of its gradient {norm.item()} after {self.agent_steps} "
+                f"agent steps; lower learning_rate or max_kl, or look for huge rewards and observations."
+            )
+        self.optimizer.step()
+
+    def _restart(self) -> None:
+        """Starts new episodes, other ones than after any other number of iterations."""
+        self.vector.reset(int(np.random.SeedSequence((self.seed, self.iterations)).generate_state(1)[0]))
+        self.return_scale.restart()
+        self._observe(0)
+
+    def _observe(self, t: int) -> None:
+        """Copies what the environments show into step `t` of the rollout."""
+        if self.observations.is_floating_point():
+            self._require_finite("observation", self.observations)
+        self.encoded[t].copy_(self.policy.encode(self.observations.to(self.device)))
+
+    def _require_finite(self, name: str, rows: Tensor) -> None:
+        """Raises MatdesignError for the first NaN or infinity in `rows` [rows] or [rows, features]."""
+        if math.isfinite(rows.sum().item()):  # the fast test; finite values may still overflow the sum
+            return
+        for row, *column in rows.isfinite().logical_not().nonzero()[:1].tolist():
+            raise MatdesignError(
+                f"PPO: {name}{column or ''} of row {row} (environment {row // self.vector.agents}, agent "
+                f"{row % self.vector.agents}) is {rows[row, *column].item()} after {self.agent_steps} agent steps and "
+                f"was not learned from; the environment must clip or end the episode before that."
+            )
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Everything that learning changes, by name; not copies."""
+        tensors = {f"policy.{name}": tensor for name, tensor in self.policy.state_dict().items()}
+        tensors |= {f"return_scale.{name}": tensor for name, tensor in self.return_scale.state_dict().items()}
+        for name, parameter in self.policy.named_parameters():
+            tensors |= {f"adam.{name}.{key}": tensor for key, tensor in self.optimizer.state[parameter].items()}
+        return tensors
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, int]]:
+        """Copies of all that is needed to continue after this iteration, and the counters.
+
+        The environments' state is not part of it: a run that continues starts new episodes.
+        """
+        tensors = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
+        counters = {"seed": self.seed, "iterations": self.iterations, "agent_steps": self.agent_steps}
+        return tensors | {"generator": self.generator.get_state()}, counters
+
+    def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, int]) -> None:
+        """Continues from what `state` returned, on any device, with new episodes.
+
+        Raises:
+            InputError: the state is of another policy; nothing is changed.
+        """
+        own = self._tensors()
+        for name in sorted(own.keys() ^ (tensors.keys() - {"generator"})):
+            raise InputError(
+                f"the checkpoint {'lacks' if name in own else 'has an unknown'} {name}: it was written by another kind "
+                f"of policy; give the policy and environment that it was trained with."
+            )
+        for name, tensor in own.items():
+            if tensor.shape != tensors[name].shape:
+                raise InputError(
+                    f"{name} is {list(tensors[name].shape)} in the checkpoint, {list(tensor.shape)} here; give the "
+                    f"policy and environment that it was trained with."
+                )
+        for name, tensor in own.items():
+            tensor.detach().copy_(tensors[name])
+        self.generator.set_state(tensors["generator"].cpu())
+        self.seed, self.iterations, self.agent_steps = meta["seed"], meta["iterations"], meta["agent_steps"]
+        self._restart()
