@@ -78,7 +78,7 @@ class Environment:
 
 def built_in() -> list[str]:
     """Names of the environments compiled into the package."""
-    names = []
+    names: list[str] = []
     while name := _builtin_name(len(names)):
         names.append(name.decode())
     return names

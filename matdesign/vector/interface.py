@@ -120,11 +120,11 @@ def _encoded(name: str, text: str) -> bytes:
     return text.encode()
 
 
-_ERROR = [ctypes.c_char_p, ctypes.c_size_t]
+_ERROR = (ctypes.c_char_p, ctypes.c_size_t)
 environment_spaces = LIBRARY.environment_spaces
 environment_spaces.argtypes = [Pointer, Pointer, ctypes.c_int64, Pointer, *_ERROR]
 vector_open = LIBRARY.vector_open
-vector_open.argtypes = [Pointer, Pointer, ctypes.c_int64, ctypes.c_int64, ctypes.c_int, *[Pointer] * 6, *_ERROR]
+vector_open.argtypes = [Pointer, Pointer, ctypes.c_int64, ctypes.c_int64, ctypes.c_int, *(Pointer,) * 6, *_ERROR]
 vector_open.restype = Pointer
 vector_reset = LIBRARY.vector_reset
 vector_reset.argtypes = [Pointer, ctypes.c_uint64]

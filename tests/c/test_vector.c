@@ -1,0 +1,133 @@
+/* test_vector.c: the vectorizer, with buffers that end where they should. */
+#include "check.h"
+
+static void refuse(const Environment *environment, SettingValue value, const char *part) {
+    Fixture f;
+    CHECK(fixture_open(&f, environment, &value, 1, 2, 1) == -1);
+    if (!strstr(f.error, part)) fprintf(stderr, "got: %s\n", f.error);
+    CHECK(strstr(f.error, part));
+    fixture_close(&f);
+}
+
+static void settings_are_checked(void) {
+    double bad[] = {0, NAN, INFINITY, -INFINITY, 1e9}, two[] = {1, 2};
+    for (int i = 0; i < 5; i++)
+        refuse(&environment_walkers, (SettingValue){.name = "agents", .numbers = &bad[i], .count = 1}, "from 1 to 1000");
+    refuse(&environment_walkers, (SettingValue){.name = "agents", .numbers = two, .count = 2}, "takes one number");
+    refuse(&environment_walkers, (SettingValue){.name = "agents", .numbers = two, .count = 0}, "takes one number");
+    refuse(&environment_walkers, (SettingValue){.name = "agents", .text = "2"}, "takes one number");
+    refuse(&environment_walkers, (SettingValue){.name = "label", .numbers = two, .count = 1}, "takes text");
+    refuse(&environment_walkers, (SettingValue){.name = "starts", .text = "1"}, "takes a list of numbers");
+    refuse(&environment_walkers, (SettingValue){.name = "starts", .numbers = two, .count = 2}, "one for each");
+    refuse(&environment_walkers, (SettingValue){.name = "agent", .numbers = two, .count = 1}, "agents, horizon, bound");
+    /* A long table of names in a short buffer. */
+    char error[40];
+    Spaces spaces;
+    SettingValue unknown = {.name = "agent", .numbers = two, .count = 1};
+    CHECK(environment_spaces(&environment_walkers, &unknown, 1, &spaces, error, sizeof error) == -1);
+    CHECK(strlen(error) == sizeof error - 1);
+}
+
+static void failed_init_closes_all(void) {
+    double capacity = 5;
+    SettingValue value = {.name = "capacity", .numbers = &capacity, .count = 1};
+    Fixture f;
+    for (int i = 0; i < 3; i++) {
+        CHECK(fixture_open(&f, &environment_walkers, &value, 1, 6, 2) == -1);
+        CHECK(strstr(f.error, "all places are taken"));
+        fixture_close(&f);
+    }
+    CHECK(fixture_open(&f, &environment_walkers, &value, 1, 5, 2) == 0);
+    fixture_close(&f);
+}
+
+static void ends_and_masks(void) {
+    double horizon = 3;
+    SettingValue value = {.name = "horizon", .numbers = &horizon, .count = 1};
+    Fixture f;
+    CHECK(fixture_open(&f, &environment_walkers, &value, 1, 4, 1) == 0);
+    vector_reset(f.vector, 1);
+    for (int step = 1; step <= 40; step++) {
+        vector_step(f.vector);
+        int tick = step % 4; /* three steps, then the reset */
+        for (int64_t row = 0; row < f.rows; row++) {
+            CHECK(((float *)f.observations)[4 * row + 2] == (float)tick);
+            CHECK(f.masks[row] == (tick != 0) && f.truncations[row] == (tick == 3) && f.terminals[row] == 0);
+            CHECK((f.rewards[row] == 0.0f) == (tick == 0));
+        }
+    }
+    float means[3];
+    CHECK(vector_log(f.vector, means) == 40 && means[1] == 1.0f && means[2] == 3.0f);
+    CHECK(vector_log(f.vector, means) == 0);
+    fixture_close(&f);
+}
+
+static void threads_change_nothing(const Environment *environment, int64_t count, int threads, int steps) {
+    Fixture serial, threaded;
+    CHECK(fixture_open(&serial, environment, NULL, 0, count, 1) == 0);
+    CHECK(fixture_open(&threaded, environment, NULL, 0, count, threads) == 0);
+    vector_reset(serial.vector, 7);
+    vector_reset(threaded.vector, 7);
+    size_t columns = (size_t)(serial.rows * serial.spaces.action_dims);
+    Random random = {3};
+    for (int step = 0; step < steps; step++) {
+        for (size_t i = 0; i < columns; i++) {
+            uint64_t bits = random_bits(&random);
+            int32_t choice = (int32_t)(bits % 5);
+            float continuous = (float)(bits % 2001) / 1000.0f - 1.0f;
+            memcpy((char *)serial.actions + 4 * i, serial.spaces.choices ? (void *)&choice : (void *)&continuous, 4);
+        }
+        memcpy(threaded.actions, serial.actions, 4 * columns);
+        vector_step(serial.vector);
+        vector_step(threaded.vector);
+        CHECK(memcmp(serial.observations, threaded.observations, fixture_observation_bytes(&serial)) == 0);
+        CHECK(memcmp(serial.rewards, threaded.rewards, 4 * (size_t)serial.rows) == 0);
+        CHECK(memcmp(serial.terminals, threaded.terminals, (size_t)serial.rows) == 0);
+        CHECK(memcmp(serial.truncations, threaded.truncations, (size_t)serial.rows) == 0);
+        CHECK(memcmp(serial.masks, threaded.masks, (size_t)serial.rows) == 0);
+    }
+    float a[8], b[8];
+    CHECK(vector_log(serial.vector, a) == vector_log(threaded.vector, b));
+    CHECK(memcmp(a, b, 3 * sizeof(float)) == 0);
+    fixture_close(&serial);
+    fixture_close(&threaded);
+}
+
+static void draws(void) {
+    Fixture f;
+    Scene scene = {0};
+    SettingValue value = {.name = "label", .text = "a label"};
+    CHECK(fixture_open(&f, &environment_walkers, &value, 1, 3, 1) == 0);
+    vector_reset(f.vector, 1);
+    for (int i = 0; i < 3; i++) vector_draw(f.vector, i, &scene);
+    CHECK(scene.spheres.count == 3 && scene.lines.count == 3 && scene.boxes.count == 0 && scene.text_count == 1);
+    CHECK(strcmp(scene.texts[0].text, "a label") == 0);
+    scene_free(&scene);
+    fixture_close(&f);
+}
+
+static void open_and_close(void) {
+    for (int i = 0; i < 100; i++) {
+        Fixture f;
+        CHECK(fixture_open(&f, &environment_squared, NULL, 0, 8, 4) == 0);
+        if (i % 2) vector_reset(f.vector, 1);
+        if (i % 4 == 1) vector_step(f.vector);
+        fixture_close(&f);
+    }
+    vector_close(NULL);
+}
+
+int main(void) {
+    settings_are_checked();
+    failed_init_closes_all();
+    ends_and_masks();
+    for (int threads = 2; threads <= 5; threads++) {
+        threads_change_nothing(&environment_squared, 1, threads, 100);
+        threads_change_nothing(&environment_squared, 7, threads, 300);
+        threads_change_nothing(&environment_squared, 300, threads, 200);
+        threads_change_nothing(&environment_walkers, 33, threads, 100);
+    }
+    draws();
+    open_and_close();
+    puts("vector: ok");
+}
