@@ -1,0 +1,509 @@
+#include "simulation.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    STACK_BYTES = 1 << 20,       /* touched pages only count; LAMMPS' deepest set-up stays far below */
+    LONGEST_RUN = 2000000000,    /* LAMMPS counts the steps of one run in an int */
+    IMAGE_ORIGIN = 512 << 20 | 512 << 10 | 512,
+};
+
+/* LAMMPS keeps static data while it opens, reads potentials, sets a run up and closes: one instance at a time. */
+static pthread_mutex_t construction = PTHREAD_MUTEX_INITIALIZER;
+
+static int fail(Simulation *s, const char *what) {
+    snprintf(s->error, sizeof s->error, "%s", what);
+    return -1;
+}
+
+/* LAMMPS' own text for a command that it refused. */
+static int lammps_failed(Simulation *s, const char *command) {
+    if (!s->lammps->has_error(s->handle)) return 0;
+    char text[SIMULATION_ERROR_BYTES / 2] = "";
+    s->lammps->get_last_error_message(s->handle, text, sizeof text);
+    size_t length = strlen(text);
+    while (length && (text[length - 1] == '\n' || text[length - 1] == ' ')) text[--length] = 0;
+    snprintf(s->error, sizeof s->error, "LAMMPS: %.*s (command: %.*s)", (int)sizeof text, text,
+             SIMULATION_ERROR_BYTES / 3, command);
+    s->broken = 1;
+    return 1;
+}
+
+/* After an error LAMMPS' state is undefined, and the next command may end the process. */
+static int refuse_if_broken(Simulation *s) {
+    if (!s->broken) return 0;
+    if (strncmp(s->error, "broken", 6) != 0) {
+        char reason[SIMULATION_ERROR_BYTES / 2];
+        snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1, s->error);
+        snprintf(s->error, sizeof s->error, "broken by an earlier error, rebuild it: %s", reason);
+    }
+    return -1;
+}
+
+static int command_now(Simulation *s, const char *command) {
+    s->lammps->command(s->handle, command);
+    return lammps_failed(s, command) ? -1 : 0;
+}
+
+static void fetch_pointers(Simulation *s) {
+    const LammpsApi *lammps = s->lammps;
+    s->x = ((double **)lammps->extract_atom(s->handle, "x"))[0];
+    s->v = ((double **)lammps->extract_atom(s->handle, "v"))[0];
+    s->f = ((double **)lammps->extract_atom(s->handle, "f"))[0];
+    s->type = lammps->extract_atom(s->handle, "type");
+    s->id = lammps->extract_atom(s->handle, "id");
+    s->image = lammps->extract_atom(s->handle, "image");
+    s->mass = lammps->extract_atom(s->handle, "mass");
+    s->most_atoms = *s->nlocal + *s->nghost;
+}
+
+/* ------------------------------------------------------------------------------------------- the control point */
+
+/* dt/2 times force-to-velocity over mass, for each atom's half kick. */
+static double half_kick(const Simulation *s, int atom) { return s->kick / s->mass[s->type[atom]]; }
+
+/* Shows the full-step velocity: half-step velocity + kick * (f + external). */
+static void show(Simulation *s) {
+    size_t n = 3 * (size_t)s->atoms;
+    if (s->kick == 0.0) {
+        memcpy(s->half, s->v, n * sizeof(double));
+    } else {
+        for (int i = 0; i < s->atoms; i++) {
+            double k = half_kick(s, i);
+            for (int d = 3 * i; d < 3 * i + 3; d++) {
+                s->half[d] = s->v[d];
+                s->v[d] += k * (s->f[d] + s->added[d]);
+            }
+        }
+    }
+    memcpy(s->full, s->v, n * sizeof(double));
+}
+
+/* Gives LAMMPS back its half-step velocity: bit for bit its own where nothing was changed. */
+static void apply(Simulation *s, double *external) {
+    size_t n = 3 * (size_t)s->atoms;
+    if (s->held) {
+        /* At rest and without force, the integrator moves nothing: the step that follows evaluates forces only. */
+        memset(s->v, 0, n * sizeof(double));
+        memset(s->f, 0, n * sizeof(double));
+        memset(external, 0, n * sizeof(double));
+        memset(s->added, 0, n * sizeof(double));
+        return;
+    }
+    int unchanged = memcmp(s->v, s->full, n * sizeof(double)) == 0;
+    int same_force = memcmp(s->external, s->added, n * sizeof(double)) == 0;
+    if (unchanged && same_force) {
+        memcpy(s->v, s->half, n * sizeof(double));
+    } else {
+        for (int i = 0; i < s->atoms; i++) {
+            double k = half_kick(s, i);
+            for (int d = 3 * i; d < 3 * i + 3; d++)
+                s->v[d] = s->v[d] == s->full[d] && s->external[d] == s->added[d]
+                              ? s->half[d]
+                              : s->v[d] - k * (s->f[d] + s->external[d]);
+        }
+    }
+    if (!same_force) {
+        memcpy(s->added, s->external, n * sizeof(double));
+        memcpy(external, s->external, n * sizeof(double));
+    }
+}
+
+/* Called by LAMMPS after every force evaluation, at set-up and in every step. */
+static void control_point(void *pointer, int64_t timestep, int nlocal, int *ids, double **x, double **external) {
+    Simulation *s = pointer;
+    (void)timestep, (void)ids, (void)x;
+    s->evaluations++;
+    int set_up = s->setting_up;
+    if (set_up) {
+        s->setting_up = 0;
+        pthread_mutex_unlock(&construction);
+    }
+    if (!s->controlled) return;
+    if (nlocal != s->atoms) {
+        s->lost = 1;
+    } else if (!set_up && --s->remaining > 0) {
+        return;
+    }
+    if (*s->nlocal + *s->nghost > s->most_atoms) fetch_pointers(s);
+    if (s->lost) {
+        s->lammps->force_timeout(s->handle);
+        coroutine_yield(s->coroutine);
+        return;
+    }
+    s->kick = set_up ? 0.0 : 0.5 * *s->dt * *s->ftm2v;
+    s->energy = NULL;
+    if (s->energies) s->energy = s->lammps->extract_compute(s->handle, "matdesign_energy", LMP_STYLE_ATOM, LMP_TYPE_VECTOR);
+    show(s);
+    coroutine_yield(s->coroutine);
+    if (!s->controlled) memset(s->external, 0, 3 * (size_t)s->atoms * sizeof(double)); /* the run is being left */
+    apply(s, external[0]);
+    if (s->controlled && s->energies) {
+        int64_t last = *s->timestep + s->remaining;
+        s->lammps->addstep_compute(s->handle, &last);
+    }
+}
+
+static void long_run(void *pointer) {
+    Simulation *s = pointer;
+    char command[64];
+    snprintf(command, sizeof command, "run %d", LONGEST_RUN);
+    s->lammps->command(s->handle, command);
+}
+
+/* ------------------------------------------------------------------------------------------------ construction */
+
+static int build(Simulation *s) {
+    for (int i = 0; i < s->command_count; i++)
+        if (command_now(s, s->commands[i])) return -1;
+    int *ids = malloc(sizeof(int) * (size_t)s->atoms);
+    if (!ids) return fail(s, "out of memory");
+    for (int i = 0; i < s->atoms; i++) ids[i] = i + 1;
+    int created = s->lammps->create_atoms(s->handle, s->atoms, ids, s->start_type, s->start_x, NULL, NULL, 1);
+    free(ids);
+    if (lammps_failed(s, "create_atoms")) return -1;
+    if (created != s->atoms) {
+        snprintf(s->error, sizeof s->error, "LAMMPS placed %d of %d atoms: the others lie outside the cell", created,
+                 s->atoms);
+        return -1;
+    }
+    static const char *const ours[] = {
+        "compute matdesign_energy all pe/atom pair",
+        "fix matdesign_nve all nve",
+        "fix matdesign_control all external pf/callback 1 1",
+    };
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (command_now(s, ours[i])) return -1;
+    s->lammps->set_fix_external_callback(s->handle, "matdesign_control", control_point, s);
+    if (lammps_failed(s, "fix external")) return -1;
+    s->nlocal = s->lammps->extract_global(s->handle, "nlocal");
+    s->nghost = s->lammps->extract_global(s->handle, "nghost");
+    s->timestep = s->lammps->extract_global(s->handle, "ntimestep");
+    s->dt = s->lammps->extract_global(s->handle, "dt");
+    s->ftm2v = s->lammps->extract_global(s->handle, "ftm2v");
+    fetch_pointers(s);
+    for (int i = 0; i < s->atoms; i++)
+        if (s->id[i] != i + 1) return fail(s, "LAMMPS did not keep the order of the atoms");
+    size_t bytes = 3 * (size_t)s->atoms * sizeof(double);
+    memset(s->external, 0, bytes);
+    memset(s->added, 0, bytes);
+    s->held = s->lost = s->controlled = s->energies = s->broken = 0;
+    s->energy = NULL;
+    return 0;
+}
+
+static void release(Simulation *s) {
+    for (int i = 0; i < s->command_count; i++) free(s->commands[i]);
+    free(s->commands);
+    free(s->start_type);
+    free(s->start_x);
+    free(s->external);
+    free(s->added);
+    free(s->half);
+    free(s->full);
+    coroutine_close(s->coroutine);
+    free(s);
+}
+
+Simulation *simulation_open(const char *const *commands, int command_count, int atoms, const int *types,
+                            const double *x, char *error, size_t error_bytes) {
+    const LammpsApi *lammps = lammps_bound();
+    if (!lammps) {
+        snprintf(error, error_bytes, "no LAMMPS library is bound");
+        return NULL;
+    }
+    if (atoms < 1) {
+        snprintf(error, error_bytes, "a simulation needs at least one atom");
+        return NULL;
+    }
+    Simulation *s = calloc(1, sizeof *s);
+    size_t n = (size_t)atoms;
+    if (s) {
+        s->lammps = lammps;
+        s->atoms = atoms;
+        s->coroutine = coroutine_open(STACK_BYTES);
+        s->commands = calloc((size_t)command_count, sizeof *s->commands);
+        s->start_type = malloc(n * sizeof(int));
+        s->start_x = malloc(3 * n * sizeof(double));
+        s->external = calloc(3 * n, sizeof(double));
+        s->added = calloc(3 * n, sizeof(double));
+        s->half = calloc(3 * n, sizeof(double));
+        s->full = calloc(3 * n, sizeof(double));
+    }
+    int complete = s && s->coroutine && s->commands && s->start_type && s->start_x && s->external && s->added &&
+                   s->half && s->full;
+    for (int i = 0; complete && i < command_count; i++) {
+        complete = (s->commands[i] = strdup(commands[i])) != NULL;
+        s->command_count = i + 1;
+    }
+    if (!complete) {
+        snprintf(error, error_bytes, "out of memory for %d atoms", atoms);
+        if (s) release(s);
+        return NULL;
+    }
+    memcpy(s->start_type, types, n * sizeof(int));
+    memcpy(s->start_x, x, 3 * n * sizeof(double));
+
+    char *arguments[] = {"matdesign", "-log", "none", "-screen", "none", "-nocite"};
+    pthread_mutex_lock(&construction);
+    s->handle = lammps->open_no_mpi(6, arguments, NULL);
+    int failed = !s->handle;
+    if (failed) {
+        fail(s, "LAMMPS could not open an instance");
+    } else {
+        lammps->set_show_error(s->handle, 0);
+        if (lammps->extract_setting(s->handle, "tagint") != 4 || lammps->extract_setting(s->handle, "imageint") != 4)
+            failed = fail(s, "this LAMMPS counts atoms in 64 bits: build it without LAMMPS_BIGBIG");
+        else
+            failed = build(s);
+    }
+    if (failed && s->handle) lammps->close(s->handle);
+    pthread_mutex_unlock(&construction);
+    if (failed) {
+        snprintf(error, error_bytes, "%s", s->error);
+        release(s);
+        return NULL;
+    }
+    return s;
+}
+
+void simulation_close(Simulation *s) {
+    if (!s) return;
+    simulation_end(s);
+    pthread_mutex_lock(&construction);
+    s->lammps->close(s->handle);
+    pthread_mutex_unlock(&construction);
+    release(s);
+}
+
+int simulation_rebuild(Simulation *s) {
+    simulation_end(s);
+    s->broken = 0;
+    pthread_mutex_lock(&construction);
+    int status = command_now(s, "clear");
+    if (!status) status = build(s);
+    pthread_mutex_unlock(&construction);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------------------------- stepping */
+
+/* Lets the run in the coroutine finish at the present step. */
+static void leave(Simulation *s) {
+    s->controlled = 0;
+    s->lammps->force_timeout(s->handle);
+    while (coroutine_active(s->coroutine)) coroutine_resume(s->coroutine);
+}
+
+/* Continues the coroutine: 0 at the next control point, 1 where its run is over, -1 where it failed. */
+static int resume(Simulation *s) {
+    coroutine_resume(s->coroutine);
+    if (s->setting_up) { /* the run failed before its set-up was over */
+        s->setting_up = 0;
+        pthread_mutex_unlock(&construction);
+    }
+    if (s->lost) {
+        int left = *s->nlocal;
+        leave(s);
+        s->broken = 1;
+        s->lammps->has_error(s->handle); /* LAMMPS notices the loss too when its run ends; the sentence is ours */
+        snprintf(s->error, sizeof s->error,
+                 "%d of %d atoms left the cell: use a smaller timestep, weaker actions or a larger cell",
+                 s->atoms - left, s->atoms);
+        return -1;
+    }
+    s->held = 0;
+    if (coroutine_active(s->coroutine)) return 0;
+    s->controlled = 0;
+    return lammps_failed(s, "run") ? -1 : 1;
+}
+
+/* Enters the controlled run at the present positions and velocities. */
+static int begin(Simulation *s) {
+    if (command_now(s, "timer timeout off")) return -1; /* left behind by force_timeout */
+    s->lost = s->held = 0;
+    s->controlled = s->setting_up = 1;
+    coroutine_start(s->coroutine, long_run, s);
+    pthread_mutex_lock(&construction);
+    return resume(s) ? -1 : 0;
+}
+
+int simulation_step(Simulation *s, int64_t steps, int energies) {
+    if (steps < 0) return fail(s, "the number of MD steps cannot be negative");
+    if (refuse_if_broken(s)) return -1;
+    s->energies = energies;
+    if (!s->controlled && begin(s)) return -1;
+    s->remaining = steps;
+    while (s->remaining > 0) {
+        int status = resume(s);
+        if (status < 0) return -1;
+        if (status == 0) break;
+        if (begin(s)) return -1; /* the longest run LAMMPS can make is over: the next one goes on from there */
+    }
+    return 0;
+}
+
+int simulation_end(Simulation *s) {
+    s->energy = NULL;
+    if (!s->controlled) return 0;
+    leave(s);
+    return lammps_failed(s, "run") ? -1 : 0;
+}
+
+int simulation_command(Simulation *s, const char *command) {
+    if (refuse_if_broken(s) || simulation_end(s) || command_now(s, "timer timeout off")) return -1;
+    pthread_mutex_lock(&construction);
+    s->setting_up = 1;
+    int status = command_now(s, command);
+    if (s->setting_up) { /* no force was evaluated */
+        s->setting_up = 0;
+        pthread_mutex_unlock(&construction);
+    }
+    if (status) return -1;
+    if (*s->nlocal != s->atoms) {
+        snprintf(s->error, sizeof s->error, "%d atoms were there before the command \"%.200s\" and %d after it",
+                 s->atoms, command, *s->nlocal);
+        return -1;
+    }
+    fetch_pointers(s);
+    return 0;
+}
+
+int simulation_run(Simulation *s, int64_t steps) {
+    while (steps >= 0) {
+        char command[64];
+        int now = steps > LONGEST_RUN ? LONGEST_RUN : (int)steps;
+        snprintf(command, sizeof command, "run %d", now);
+        if (simulation_command(s, command)) return -1;
+        steps -= now;
+        if (steps == 0) break;
+    }
+    return 0;
+}
+
+/* Evaluates the forces at the positions in s->x; the atoms are at rest afterwards. */
+static int evaluate(Simulation *s, int energies) {
+    memset(s->external, 0, 3 * (size_t)s->atoms * sizeof(double));
+    s->held = 1;
+    if (simulation_step(s, 1, energies)) return -1;
+    memset(s->v, 0, 3 * (size_t)s->atoms * sizeof(double));
+    return 0;
+}
+
+int simulation_place(Simulation *s, const double *x, const double *v, int energies) {
+    size_t n = 3 * (size_t)s->atoms;
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]) || (v && !isfinite(v[i]))) {
+            snprintf(s->error, sizeof s->error, "atom %zu was given a position or velocity that is not a number", i / 3);
+            return -1;
+        }
+    double origin[3], cell[3][3];
+    int periodic[3];
+    if (refuse_if_broken(s) || simulation_box(s, origin, cell, periodic)) return -1;
+    if (!s->controlled && simulation_step(s, 0, 0)) return -1;
+    for (int i = 0; i < s->atoms; i++) {
+        double *to = s->x + 3 * i;
+        memcpy(to, x + 3 * i, 3 * sizeof(double));
+        /* LAMMPS wraps by one edge at most, so far positions are wrapped here; edge vectors are lower triangular. */
+        double fraction[3];
+        for (int d = 2; d >= 0; d--) {
+            fraction[d] = to[d] - origin[d];
+            for (int e = 2; e > d; e--) fraction[d] -= fraction[e] * cell[e][d];
+            fraction[d] /= cell[d][d];
+        }
+        for (int d = 0; d < 3; d++)
+            if (periodic[d])
+                for (int c = 0; c < 3; c++) to[c] -= floor(fraction[d]) * cell[d][c];
+        s->image[i] = IMAGE_ORIGIN;
+    }
+    if (evaluate(s, energies)) return -1;
+    if (v) memcpy(s->v, v, n * sizeof(double));
+    return 0;
+}
+
+int simulation_relax(Simulation *s, double tolerance, double timestep, double longest, int64_t evaluations,
+                     int64_t *used) {
+    enum { STEPS_BEFORE_FASTER = 5 };
+    const double faster = 1.1, slower = 0.5, mixing = 0.1, less_mixing = 0.99, most_faster = 10.0;
+    size_t n = 3 * (size_t)s->atoms;
+    double *velocity = calloc(n, sizeof(double));
+    if (!velocity) return fail(s, "out of memory");
+    double dt = timestep, alpha = mixing;
+    int downhill = 0, status = 0;
+    int64_t start = s->evaluations;
+    if (!s->controlled || s->broken) status = simulation_step(s, 0, 1);
+    while (!status && s->evaluations - start < evaluations) {
+        double power = 0.0, ff = 0.0, vv = 0.0, largest = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            power += s->f[i] * velocity[i], ff += s->f[i] * s->f[i], vv += velocity[i] * velocity[i];
+            largest = fmax(largest, fabs(s->f[i]));
+        }
+        if (!isfinite(ff)) {
+            status = fail(s, "a force is not a number: two atoms overlap");
+            break;
+        }
+        if (largest <= tolerance) break;
+        if (power > 0.0) {
+            double along = alpha * sqrt(vv / ff);
+            for (size_t i = 0; i < n; i++) velocity[i] = (1.0 - alpha) * velocity[i] + along * s->f[i];
+            if (++downhill > STEPS_BEFORE_FASTER) dt = fmin(faster * dt, most_faster * timestep), alpha *= less_mixing;
+        } else {
+            memset(velocity, 0, n * sizeof(double));
+            dt *= slower, alpha = mixing, downhill = 0;
+        }
+        double furthest = 0.0;
+        for (int i = 0; i < s->atoms; i++) {
+            double k = dt * *s->ftm2v / s->mass[s->type[i]], move = 0.0;
+            for (int d = 3 * i; d < 3 * i + 3; d++) velocity[d] += k * s->f[d], move += velocity[d] * velocity[d];
+            furthest = fmax(furthest, dt * sqrt(move));
+        }
+        double scale = furthest > longest ? longest / furthest : 1.0;
+        for (size_t i = 0; i < n; i++) s->x[i] += scale * dt * velocity[i];
+        status = evaluate(s, 1);
+    }
+    free(velocity);
+    *used = s->evaluations - start;
+    if (!status) memset(s->v, 0, n * sizeof(double));
+    return status;
+}
+
+int simulation_box(Simulation *s, double origin[3], double cell[3][3], int periodic[3]) {
+    double high[3], xy, yz, xz;
+    int changing;
+    s->lammps->extract_box(s->handle, origin, high, &xy, &yz, &xz, periodic, &changing);
+    if (lammps_failed(s, "extract_box")) return -1;
+    double edges[3][3] = {{high[0] - origin[0], 0.0, 0.0}, {xy, high[1] - origin[1], 0.0}, {xz, yz, high[2] - origin[2]}};
+    memcpy(cell, edges, sizeof edges);
+    return 0;
+}
+
+void simulation_unwrap(const Simulation *s, const double cell[3][3], double *unwrapped) {
+    for (int i = 0; i < s->atoms; i++) {
+        int shift[3] = {(s->image[i] & 1023) - 512, ((s->image[i] >> 10) & 1023) - 512, (s->image[i] >> 20) - 512};
+        for (int d = 0; d < 3; d++)
+            unwrapped[3 * i + d] =
+                s->x[3 * i + d] + shift[0] * cell[0][d] + shift[1] * cell[1][d] + shift[2] * cell[2][d];
+    }
+}
+
+double simulation_thermo(Simulation *s, const char *keyword) {
+    char style[256];
+    snprintf(style, sizeof style, "thermo_style custom step %.200s", keyword);
+    double value = NAN;
+    if (!simulation_command(s, style) && !simulation_command(s, "thermo_modify norm no") && !simulation_run(s, 0)) {
+        value = s->lammps->get_thermo(s->handle, keyword);
+        if (lammps_failed(s, keyword)) value = NAN;
+    }
+    char error[SIMULATION_ERROR_BYTES];
+    memcpy(error, s->error, sizeof error);
+    /* Back to the cheapest output: anything more is computed in the steps of every run. */
+    if (simulation_command(s, "thermo_style custom step") || simulation_command(s, "thermo_modify norm no")) return NAN;
+    memcpy(s->error, error, sizeof error);
+    return value;
+}
+
+const char *simulation_error(const Simulation *s) { return s->error; }
