@@ -1,0 +1,1 @@
+"""Materials inverse design: atoms steered by one shared policy through LAMMPS."""

@@ -1,0 +1,7 @@
+"""`python -m matdesign`."""
+
+import sys
+
+from matdesign.cli import main
+
+sys.exit(main())

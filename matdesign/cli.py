@@ -1,0 +1,299 @@
+"""The command line: `matdesign VERB ...`.
+
+Heavy imports (torch, LAMMPS) happen inside the verbs, so that help is instant.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from matdesign.agents.softexit import Interrupted
+from matdesign.choices import CONF, groups
+from matdesign.errors import InputError, MatdesignError
+from matdesign.typed import closest
+
+BAD_INPUT = 2  # exit status
+BUDGET = ("agent.ppo.total_agent_steps", "agent.time_limit", "agent.checkpoint_every", "quiet")  # may change on resuming
+
+SETTINGS = """\
+  seed=1                           of everything random
+  material.structure.atoms=19      how many atoms
+  env.envs=32 env.threads=2        environments stepped together, and by how many CPU threads
+  env.settings.NAME=VALUE          a setting of the environment itself
+  agent.ppo.total_agent_steps=2e6  training budget
+  agent.time_limit=60              the same in seconds
+  agent.device=cuda                where the network lives
+  output=DIR                       run folder (default: runs/DATE-TIME-VERB-NAME)
+  quiet=true                       no dashboard"""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One thing the command line can do.
+
+    Attributes:
+        summary: one line.
+        description: what people read first.
+        run: does it, given the parsed arguments.
+        takes_run: it works on the folder of an earlier run, named first.
+        resumes: it knows --resume.
+        settings: the most useful KEY=VALUE, for people.
+        examples: command lines.
+    """
+
+    summary: str
+    description: str
+    run: Callable[[argparse.Namespace], int]
+    examples: Sequence[str]
+    takes_run: bool = False
+    resumes: bool = False
+    settings: str = ""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports mistakes as InputError."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises instead of printing usage and leaving."""
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def _design(arguments: argparse.Namespace) -> int:
+    from matdesign.design.job import design
+
+    return _job("design", design, arguments)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from matdesign.design.job import train
+
+    return _job("train", train, arguments)
+
+
+def _job(verb: str, job: Callable[..., None], arguments: argparse.Namespace) -> int:
+    from matdesign.config import load
+    from matdesign.design.run import RunFolder
+
+    if arguments.resume:
+        for text in arguments.settings:
+            if text.split("=")[0] not in BUDGET:
+                raise InputError(f"{text!r} cannot change on resuming: only {', '.join(BUDGET)} can")
+        run = RunFolder.open(arguments.resume)
+        if run.verb != verb:
+            raise InputError(f"{run.path} was made by `matdesign {run.verb}`: use matdesign {run.verb} --resume {run.path}")
+        config = run.config(arguments.settings)
+    else:
+        config = load(arguments.settings, arguments.config_dir)
+        run = RunFolder.create(config, verb)
+    with run:
+        try:
+            job(config, run)
+        except (Interrupted, KeyboardInterrupt) as error:
+            signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
+            message = f"{error or 'stopped by SIGINT'}; continue with: matdesign {verb} --resume {run.path}"
+            raise Interrupted(message, signum) from error
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from matdesign.design.job import evaluate
+    from matdesign.design.run import RunFolder
+
+    run = RunFolder.open(arguments.run)
+    evaluate(run.config(arguments.settings, arguments.config_dir), run)
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from matdesign.design.export import export
+
+    given = _own_settings(arguments, ("formats", "output"))
+    formats = tuple(name for name in given.get("formats", "").strip("[]").split(",") if name)
+    for path in export(arguments.run, formats, Path(given["output"]) if "output" in given else None):
+        print(path)
+    return 0
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from matdesign.design.picture import render_run
+
+    given = _own_settings(arguments, ("output",))
+    print(render_run(arguments.run, Path(given["output"]) if "output" in given else None))
+    return 0
+
+
+def _own_settings(arguments: argparse.Namespace, known: Sequence[str]) -> dict[str, str]:
+    """KEY=VALUE arguments of a verb that reads no configuration."""
+    given = {}
+    for text in arguments.settings:
+        key, equals, value = text.partition("=")
+        if key not in known or not equals:
+            raise InputError(f"unknown setting {text!r}{closest(key, known)} (available: {', '.join(known) or 'none'})")
+        if not value or not value.isprintable() or "$" in value:
+            raise InputError(f"{text!r} is empty or has a control character or '$' in it: give a plain value")
+        given[key] = value
+    return given
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from matdesign.doctor import doctor
+
+    _own_settings(arguments, ())
+    return 0 if doctor() else 1
+
+
+VERBS = {
+    "design": Verb(
+        summary="train a policy, let it arrange atoms, verify and export the best structure",
+        description="Trains one policy shared by all atoms, flies it, compares it with a classical search at equal\n"
+        "counting, and exports the best structure found. Without arguments: the default job.",
+        run=_design,
+        resumes=True,
+        settings=SETTINGS,
+        examples=("matdesign design", "matdesign design seed=1 output=runs/mine", "matdesign design --resume runs/mine"),
+    ),
+    "train": Verb(
+        summary="train a policy in an environment",
+        description="Trains one policy shared by all agents of an environment; leaves checkpoints and metrics.",
+        run=_train,
+        resumes=True,
+        settings=SETTINGS,
+        examples=(
+            "matdesign train env=atoms/steer",
+            "matdesign train env=squared agent.time_limit=30",
+            "matdesign train material=mine --config-dir ~/choices    # reads ~/choices/material/mine.yaml",
+        ),
+    ),
+    "evaluate": Verb(
+        summary="fly the trained policy of a run and report how well it does",
+        description="Flies the best policy of a run on starts it was not trained on. Settings change what it meets.",
+        run=_evaluate,
+        takes_run=True,
+        settings="  evaluation.episodes=500      how many episodes\n"
+        "  evaluation.seed=7            of their starts\n"
+        "  material.structure.atoms=19  another number of atoms than in training",
+        examples=(
+            "matdesign evaluate runs/mine",
+            "matdesign evaluate runs/mine material.structure.atoms=19 target.reference=null",
+        ),
+    ),
+    "export": Verb(
+        summary="write the best structure of a run as CIF, extended XYZ, POSCAR and LAMMPS data",
+        description="Writes the best structure of a run into files that other programs open.",
+        run=_export,
+        takes_run=True,
+        settings="  formats=cif,poscar  some formats only (default: all)\n  output=DIR          where to (default: RUN/exports)",
+        examples=("matdesign export runs/mine", "matdesign export runs/mine formats=cif output=out"),
+    ),
+    "render": Verb(
+        summary="draw the best structure of a run",
+        description="Draws the best structure of a run into an image file. Needs no display.",
+        run=_render,
+        takes_run=True,
+        settings="  output=FILE.png  where to (default: inside the run folder)",
+        examples=("matdesign render runs/mine", "matdesign render runs/mine output=best.png"),
+    ),
+    "doctor": Verb(
+        summary="report what was found on this machine, with the remedy for what is missing",
+        description="Reports LAMMPS, its packages and potentials, torch and its device, threads, graphics, compiler.\n"
+        "Exit status 1 if matdesign cannot work here.",
+        run=_doctor,
+        examples=("matdesign doctor", "MATDESIGN_LAMMPS=/opt/lammps/liblammps.so matdesign doctor"),
+    ),
+}
+
+
+def _help() -> str:
+    verbs = "\n".join(f"  {name:<10}{verb.summary}" for name, verb in VERBS.items())
+    return (
+        "matdesign: materials inverse design. Atoms are agents, one shared policy steers them through LAMMPS.\n\n"
+        "usage: matdesign VERB [RUN] [GROUP=CHOICE ...] [KEY=VALUE ...] [options]\n\n"
+        f"verbs:\n{verbs}\n\n"
+        "options:\n  --help     this text; after a verb: about that verb\n  --version  the version\n\n"
+        "first steps:\n  matdesign doctor         is everything here?\n  matdesign design         the default job\n"
+        "  matdesign train --help   what can be chosen\n"
+    )
+
+
+def _parser(name: str) -> Parser:
+    verb = VERBS[name]
+    configurable = verb.resumes or verb.run is _evaluate
+    parts = [f"matdesign {name}", "RUN" if verb.takes_run else ""]
+    parts += ["[GROUP=CHOICE ...]" if configurable else "", "[KEY=VALUE ...]" if verb.settings else "", "[options]"]
+    text = []
+    if configurable:
+        lines = [f"  {group:<11}{', '.join(choices)}" for group, choices in groups(CONF).items()]
+        text.append("\n".join(["groups and their choices:", *lines]))
+    if verb.settings:
+        where = f"most useful settings (all of them: {CONF}):" if configurable else "settings:"
+        text.append(f"{where}\n{verb.settings}")
+    text.append("\n".join(["examples:", *(f"  {line}" for line in verb.examples)]))
+    parser = Parser(
+        prog=f"matdesign {name}",
+        usage=" ".join(part for part in parts if part),
+        description=verb.description,
+        epilog="\n\n".join(text),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if verb.takes_run:
+        parser.add_argument("run", metavar="RUN", nargs="?", type=Path, help="folder of an earlier run")
+    if configurable:
+        parser.add_argument("--config-dir", metavar="DIR", type=Path, help="your own choices: DIR/GROUP/NAME.yaml")
+    if verb.resumes:
+        parser.add_argument("--resume", metavar="RUN", type=Path, help="continue this run; only its budget can change")
+    parser.add_argument("settings", nargs="*", help=argparse.SUPPRESS)
+    return parser
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    if name in ("--help", "-h", "help"):
+        print(_help(), end="")
+        return 0
+    if name == "--version":
+        print(f"matdesign {version('matdesign')}")
+        return 0
+    if name not in VERBS:
+        raise InputError(f"unknown verb {name!r}{closest(name, list(VERBS))} (available: {', '.join(VERBS)})")
+    parsed = _parser(name).parse_intermixed_args(list(arguments[1:]))
+    if VERBS[name].takes_run and parsed.run is None:
+        raise InputError(f"{name} needs the folder of a run: matdesign {name} RUN")
+    return VERBS[name].run(parsed)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted("stopped by SIGTERM", number)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb; returns the exit status.
+
+    0: done; 1: failed, or the doctor found something missing; 2: input that cannot be used; 128 + n: ended by signal n.
+    Mistakes of the user give one line on standard error and no traceback.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _dispatch(sys.argv[1:] if arguments is None else arguments)
+    except Interrupted as error:
+        _complain(error)
+        return 128 + error.signum if error.signum else 0
+    except KeyboardInterrupt:
+        _complain("stopped by SIGINT")
+        return 128 + signal.SIGINT
+    except InputError as error:
+        _complain(error)
+        return BAD_INPUT
+    except MatdesignError as error:
+        _complain(error)
+        return 1
+
+
+def _complain(message: object) -> None:
+    print("matdesign:", " ".join(str(message).split()), file=sys.stderr)
