@@ -19,7 +19,8 @@ from matdesign.errors import InputError, MatdesignError
 from matdesign.typed import closest
 
 BAD_INPUT = 2  # exit status
-BUDGET = ("agent.ppo.total_agent_steps", "agent.time_limit", "agent.checkpoint_every", "quiet")  # may change on resuming
+# What --resume lets change.
+BUDGET = ("agent.ppo.total_agent_steps", "agent.time_limit", "agent.checkpoint_every", "quiet")
 
 SETTINGS = """\
   seed=1                           of everything random
@@ -86,7 +87,7 @@ def _job(verb: str, job: Callable[..., None], arguments: argparse.Namespace) -> 
                 raise InputError(f"{text!r} cannot change on resuming: only {', '.join(BUDGET)} can")
         run = RunFolder.open(arguments.resume)
         if run.verb != verb:
-            raise InputError(f"{run.path} was made by `matdesign {run.verb}`: use matdesign {run.verb} --resume {run.path}")
+            raise InputError(f"{run.path} is a run of {run.verb}: use matdesign {run.verb} --resume {run.path}")
         config = run.config(arguments.settings)
     else:
         config = load(arguments.settings, arguments.config_dir)
@@ -156,7 +157,7 @@ VERBS = {
         run=_design,
         resumes=True,
         settings=SETTINGS,
-        examples=("matdesign design", "matdesign design seed=1 output=runs/mine", "matdesign design --resume runs/mine"),
+        examples=("matdesign design", "matdesign design seed=1 output=runs/a", "matdesign design --resume runs/a"),
     ),
     "train": Verb(
         summary="train a policy in an environment",
@@ -188,7 +189,8 @@ VERBS = {
         description="Writes the best structure of a run into files that other programs open.",
         run=_export,
         takes_run=True,
-        settings="  formats=cif,poscar  some formats only (default: all)\n  output=DIR          where to (default: RUN/exports)",
+        settings="  formats=cif,poscar  some formats only (default: all)\n"
+        "  output=DIR          where to (default: RUN/exports)",
         examples=("matdesign export runs/mine", "matdesign export runs/mine formats=cif output=out"),
     ),
     "render": Verb(

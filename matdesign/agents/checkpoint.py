@@ -31,7 +31,7 @@ def save_checkpoint(path: Path, tensors: dict[str, torch.Tensor], meta: dict[str
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, save(on_cpu, header))
     except OSError as error:
-        raise InputError(f"cannot write checkpoint {path}: {error.strerror}; free space or choose output=DIR") from error
+        raise InputError(f"cannot write checkpoint {path}: {error.strerror}; free space, or set output") from error
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -55,8 +55,7 @@ class Metrics:
             return list(csv.DictReader(file))
 
     def _keep(self, iteration: int) -> None:
-        # The last line of a killed process may be cut in the middle, so a row counts only if its number is whole.
-        rows = [row for row in self._rows() if (row["iteration"] or "").isdigit() and int(row["iteration"]) <= iteration]
+        rows = self._rows()[:iteration]  # one row an iteration
         if rows:
             self._columns = list(rows[0])
         self._rewrite(rows)

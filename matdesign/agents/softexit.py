@@ -11,7 +11,7 @@ from matdesign.errors import MatdesignError
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(MatdesignError):
+class Interrupted(MatdesignError):  # noqa: N818 -- somebody asked for it, nothing is wrong
     """A signal or an EXIT file ended the work early; everything up to here is on disk.
 
     Attributes:

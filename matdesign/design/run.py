@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from matdesign.agents.softexit import Interrupted
-from matdesign.config import Config, load_stored
+from matdesign.config import dump, load_stored
 from matdesign.errors import InputError
 from matdesign.files import replace_file
+from matdesign.sections import Config
 from matdesign.sim.lammps import library_info
 
 ATOMS = "atoms"  # the environment that runs on LAMMPS
@@ -70,10 +71,10 @@ class RunFolder:
             origin = provenance(config)
             path.mkdir(parents=True, exist_ok=True)
             run = cls(path, verb)
-            replace_file(path / "config.yaml", config.dump().encode())
+            replace_file(path / "config.yaml", dump(config).encode())
             run.write_json("provenance.json", origin)
         except OSError as error:
-            raise InputError(f"cannot write output={path}: {error.strerror}; choose a folder that you may write") from error
+            raise InputError(f"cannot write output={path} ({error.strerror}): choose another folder") from error
         return run
 
     @classmethod

