@@ -4,16 +4,18 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from matdesign.agents.normalise import ReturnScale
 from matdesign.agents.policies import Policy
 from matdesign.errors import InputError, MatdesignError
+
+if TYPE_CHECKING:
+    from matdesign.vector import Vector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,27 +69,6 @@ class PPOConfig:
             raise InputError(f"PPO: {name} = {value} must be {low}" + (" and at most 1." if high == 1.0 else "."))
 
 
-class Environments(Protocol):
-    """What PPO uses of `matdesign.vector.Vector`."""
-
-    observations: NDArray[Any]
-    actions: NDArray[Any]
-    rewards: NDArray[np.float32]
-    terminals: NDArray[np.bool_]
-    truncations: NDArray[np.bool_]
-    masks: NDArray[np.bool_]
-    agents: int
-
-    def reset(self, seed: int) -> None:
-        """Starts new episodes."""
-
-    def step(self) -> None:
-        """Executes the actions."""
-
-    def log(self) -> dict[str, float]:
-        """Means over the episodes ended since the last call."""
-
-
 def generalised_advantages(
     rewards: Tensor,
     values: Tensor,
@@ -117,7 +98,7 @@ def generalised_advantages(
         [steps, rows], 0 where the mask is.
     """
     deltas = (rewards + gamma * values[1:] * ~terminals - values[:-1]) * masks
-    decay = gamma * gae_lambda * (masks & ~(terminals | truncations))
+    decay = gamma * gae_lambda * (masks & ~(terminals | truncations)).to(rewards.dtype)
     advantages = torch.empty_like(rewards)
     following = torch.zeros_like(rewards[0])
     for t in range(len(rewards) - 1, -1, -1):
@@ -145,7 +126,7 @@ class PPO:
     """
 
     def __init__(
-        self, vector: Environments, policy: Policy, config: PPOConfig, *, device: str = "cpu", seed: int = 0
+        self, vector: "Vector", policy: Policy, config: PPOConfig, *, device: str = "cpu", seed: int = 0
     ) -> None:
         self.vector = vector
         self.policy = policy.to(device)
@@ -211,6 +192,7 @@ class PPO:
     def _rollout(self) -> tuple[float, float]:
         """Fills the rollout's buffers; returns seconds in the environments and in the policy."""
         environment_time = forward_time = 0.0
+        self.encoded[0].copy_(self.encoded[-1])
         for t in range(self.config.horizon):
             forward_start = time.perf_counter()
             distribution, self.values[t] = self.policy(self.encoded[t])
@@ -258,8 +240,8 @@ class PPO:
         encoded, taken, log_probs = self.encoded[:-1][live], self.taken[live], self.log_probs[live]
         targets = (advantages + self.values[:-1])[live]
         # Normalised over the whole rollout: a minibatch's mean and deviation would depend on the luck of its draw.
-        advantages = advantages[live]
-        advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
+        advantages = advantages[live] - advantages[live].mean()
+        advantages /= advantages.square().mean().sqrt() + 1e-8
 
         kl, figures = 0.0, []
         for index in self._minibatches(len(targets)):
@@ -280,7 +262,6 @@ class PPO:
 
         if gathering:
             self.policy.update_statistics(encoded)
-        self.encoded[0].copy_(self.encoded[-1])
         self.agent_steps += len(targets)
         self.iterations += 1
         means = torch.stack(figures).mean(0).tolist() if figures else [0.0] * 4
@@ -318,10 +299,10 @@ class PPO:
         """Starts new episodes, other ones than after any other number of iterations."""
         self.vector.reset(int(np.random.SeedSequence((self.seed, self.iterations)).generate_state(1)[0]))
         self.return_scale.restart()
-        self._observe(0)
+        self._observe(-1)
 
     def _observe(self, t: int) -> None:
-        """Copies what the environments show into step `t` of the rollout."""
+        """Copies what the environments show into row `t` of the rollout; a rollout begins with the last row of the one before."""
         if self.observations.is_floating_point():
             self._require_finite("observation", self.observations)
         self.encoded[t].copy_(self.policy.encode(self.observations.to(self.device)))
