@@ -71,14 +71,13 @@ static inline void squared_step(Squared *s) {
     s->row += down[action];
     s->column += right[action];
     s->tick += 1;
-    int outside = (uint32_t)s->row >= (uint32_t)s->size || (uint32_t)s->column >= (uint32_t)s->size;
-    if (outside || s->tick > 3 * s->size) {
+    if ((uint32_t)s->row >= (uint32_t)s->size || (uint32_t)s->column >= (uint32_t)s->size) {
         squared_end(s, -1.0f);
         return;
     }
-    int32_t cell = s->row * s->size + s->column;
+    int32_t cell = s->row * s->size + s->column, late = s->tick > 3 * s->size;
     grid[cell] = AGENT;
-    if (cell == s->target) squared_end(s, 1.0f);
+    if (late | (cell == s->target)) squared_end(s, late ? -1.0f : 1.0f);
 }
 
 static void squared_draw(Squared *s, Scene *scene) {

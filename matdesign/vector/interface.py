@@ -106,9 +106,12 @@ class Values:
                 row.text = _encoded(name, value)
                 continue
             try:
-                numbers = np.array(value, np.float64).ravel()  # a copy: the caller's memory may change type or go
-            except (TypeError, ValueError) as error:
-                raise InputError(f"setting {name!r} is {value!r}: give a number, text or a list of numbers") from error
+                # A copy: the caller's memory may go. None would become NaN.
+                numbers = np.array([] if value is None else value, np.float64).ravel()
+            except (TypeError, ValueError):
+                numbers = None
+            if value is None or numbers is None:
+                raise InputError(f"setting {name!r} is {value!r}: give a number, text or a list of numbers")
             self._numbers.append(numbers)
             row.numbers = numbers.ctypes.data
             row.count = numbers.size
