@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ase.io
 from ase import Atoms
@@ -18,7 +18,7 @@ from matdesign.files import replace_file
 from matdesign.sim.material import ENERGY_UNITS, LENGTH_UNITS, Material
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core.structure import Structure
 
 FORMATS = {"cif": ".cif", "extxyz": ".extxyz", "poscar": ".vasp", "lammps": ".data"}
 _READERS = {
@@ -48,11 +48,11 @@ def read_structure(path: Path, *, species: Sequence[str]) -> Atoms:
     reader = _READERS.get(path.suffix.lower())
     if reader is None and ("POSCAR" in path.name or "CONTCAR" in path.name):
         reader = "vasp"
-    options = {}
+    options: dict[str, Any] = {}
     if reader == "lammps-data":
         options["Z_of_type"] = {t: atomic_numbers[symbol] for t, symbol in enumerate(species, start=1)}
     try:
-        found = ase.io.read(path, index=-1, format=reader, **options)
+        found: Any = ase.io.read(path, index=-1, format=reader, **options)
     except Exception as error:  # ASE's readers raise whatever the text made them stumble over
         kind = reader or "structure"
         raise InputError(f"structure file {str(path)!r} cannot be read as {kind}: {error}") from error
@@ -123,7 +123,9 @@ def origin(
     if material.potential is not None:
         record["potential"] = material.potential_path.name
         record["potential_sha256"] = str(material.potential_sha256)
-    return record | dict(extra or {})
+    record |= extra or {}
+    # A comment is one line, and its texts are in double quotes.
+    return {key: " ".join(v.replace('"', "'").split()) if isinstance(v, str) else v for key, v in record.items()}
 
 
 def with_cell(atoms: Atoms, vacuum: float) -> Atoms:
@@ -138,7 +140,7 @@ def with_cell(atoms: Atoms, vacuum: float) -> Atoms:
 
 def to_pymatgen(atoms: Atoms, *, vacuum: float = 10.0) -> "Structure":
     """Return a pymatgen Structure; free directions get a cell with `vacuum` (the atoms' length unit) on each side."""
-    from pymatgen.core import Structure  # takes a second to import
+    from pymatgen.core.structure import Structure  # takes a second to import
 
     boxed = with_cell(atoms, vacuum)
     return Structure(boxed.cell.array, list(boxed.symbols), boxed.positions, coords_are_cartesian=True)
@@ -166,8 +168,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _quoted(value: str | float) -> str:
-    text = " ".join(str(value).replace('"', "'").split())  # a comment is one line
-    return f'"{text}"' if " " in text else text
+    return f'"{value}"' if " " in str(value) else str(value)
 
 
 def _cif(atoms: Atoms, name: str) -> str:

@@ -23,6 +23,7 @@ ENERGY_UNITS = {"metal": "eV", "real": "kcal/mol", "lj": "epsilon"}
 
 POTENTIAL = "{potential}"  # stands for the potential file in a pair_coeff line
 _STYLE = re.compile(r"[A-Za-z0-9_/]+")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _WORD = re.compile(r"[A-Za-z0-9_/.,:+*()-]+")
 
 
@@ -106,7 +107,7 @@ class Material:
     def __post_init__(self) -> None:
         for field in ("species", "masses", "pair_coeff"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
-        if not _WORD.fullmatch(self.name):
+        if not _NAME.fullmatch(self.name):
             raise InputError(f"material name {self.name!r}: use letters, digits, '_', '-' and '.'")
         if self.units not in TIMESTEPS:
             raise InputError(f"material {self.name!r}: units {self.units!r} are unknown: use {', '.join(TIMESTEPS)}")
@@ -212,4 +213,3 @@ class Material:
         path = str(self.potential_path)
         quote = "'" if '"' in path else '"'
         return f"{quote}{path}{quote}"
-

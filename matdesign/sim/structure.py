@@ -109,7 +109,7 @@ class StartingStructure:
         symbols = tuple(material.species[: len(sites)] if self.sublattices is None else self.sublattices)
         if len(symbols) != len(sites):
             raise InputError(
-                f"structure.sublattices {list(symbols)}: {self.lattice} has {len(sites)} sublattices, name a species each"
+                f"structure.sublattices {list(symbols)}: name one species for each sublattice, {self.lattice} has {len(sites)}"
             )
         _known(symbols, material)
         a = _positive("a", self.a)
@@ -130,7 +130,7 @@ class StartingStructure:
             raise InputError(f"structure.repeat {list(repeat)} makes more than {MAX_ATOMS} atoms: lower it")
         if repeat != (1, 1, 1):
             if atoms.cell.rank < 3:
-                raise InputError(f"structure.repeat {list(repeat)} needs a cell, and there is none: set it to [1, 1, 1]")
+                raise InputError(f"structure.repeat {list(repeat)} needs a cell, there is none: set it to [1, 1, 1]")
             atoms = atoms * repeat
         if self.kind == "crystal" and self.periodic is False:
             atoms.cell = None
@@ -245,8 +245,8 @@ def check_atoms(atoms: Atoms, material: Material, min_distance: float) -> None:
     if len(i):
         k = int(np.argmin(distance))
         raise InputError(
-            f"atoms {i[k] + 1} and {j[k] + 1} overlap: they are {distance[k]:.4g} {LENGTH_UNITS[material.units]} apart, "
-            f"less than {min_distance:.4g}; move them apart or lower structure.min_distance"
+            f"atoms {i[k] + 1} and {j[k] + 1} overlap: they are {distance[k]:.4g} {LENGTH_UNITS[material.units]} "
+            f"apart, less than {min_distance:.4g}; move them apart or lower structure.min_distance"
         )
 
 
