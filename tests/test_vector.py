@@ -293,6 +293,14 @@ def test_close_twice_and_use_after() -> None:
     assert vector.observations.any()  # buffers outlive the environments
 
 
+def test_reset_comes_first() -> None:
+    with Vector("squared", {}, envs=2) as vector:
+        calls: list[Callable[[], object]] = [vector.step, vector.log, lambda: vector.scene(0)]
+        for call in calls:
+            with pytest.raises(MatdesignError, match=r"call reset\(seed\) first"):
+                call()
+
+
 def test_two_vectors_at_the_same_time(walkers: str) -> None:
     """Stepped from two Python threads, each gives what it gives alone."""
     with Vector("squared", {}, envs=200, threads=2) as a, Vector(walkers, {}, envs=50, threads=2) as b:

@@ -10,7 +10,8 @@ static const Setting *setting_known(const Environment *environment, const char *
 static int refuse_unknown(const Environment *environment, const char *name, char *error, size_t error_bytes) {
     size_t used = (size_t)snprintf(error, error_bytes, "%s has no setting '%s'; it has", environment->name, name);
     for (const Setting *s = environment->settings; s->name && used < error_bytes; s++)
-        used += (size_t)snprintf(error + used, error_bytes - used, "%s %s", s == environment->settings ? "" : ",", s->name);
+        used += (size_t)snprintf(error + used, error_bytes - used, "%s%s", s == environment->settings ? " " : ", ",
+                                 s->name);
     if (!environment->settings->name && used < error_bytes) snprintf(error + used, error_bytes - used, " none");
     return -1;
 }

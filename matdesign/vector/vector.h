@@ -24,18 +24,20 @@ EXPORT int environment_spaces(const Environment *environment, const SettingValue
                               char *error, size_t error_bytes);
 
 /* `count` environments with the same settings and `threads` threads (1: the calling one). The buffers hold
- * count * agents rows each and must outlive the vector. NULL with one sentence in `error`. */
-EXPORT Vector *vector_open(const Environment *environment, const SettingValue *values, int64_t value_count, int64_t count,
-                           int threads, void *observations, void *actions, float *rewards, uint8_t *terminals,
-                           uint8_t *truncations, uint8_t *masks, char *error, size_t error_bytes);
+ * count * agents rows each and must outlive the vector; the values are needed during this call only. init() runs in the
+ * calling thread, one environment after another; if one fails, those that were opened are closed. NULL with one
+ * sentence in `error`. */
+EXPORT Vector *vector_open(const Environment *environment, const SettingValue *values, int64_t value_count,
+                           int64_t count, int threads, void *observations, void *actions, float *rewards,
+                           uint8_t *terminals, uint8_t *truncations, uint8_t *masks, char *error, size_t error_bytes);
 
-/* Seeds environment i from (seed, i) and starts its first episode. */
+/* Seeds environment i from (seed, i), starts its first episode and drops what was logged. */
 EXPORT void vector_reset(Vector *vector, uint64_t seed);
 
 /* One step of all environments with the actions now in the buffer. */
 EXPORT void vector_step(Vector *vector);
 
-/* Means over the episodes ended since the last call, in the order of log_names; returns their number. */
+/* Means over the episodes ended since the last call or reset, in the order of log_names; returns their number. */
 EXPORT int64_t vector_log(Vector *vector, float *means);
 
 /* Draws environment `index` into `scene`, whose old content is dropped but whose memory is used again. */

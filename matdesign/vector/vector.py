@@ -51,8 +51,10 @@ class Vector:
             or more environments than memory holds.
     """
 
+    _handle: ctypes.c_void_p | None = None  # from opening to close
+    _started: ctypes.c_void_p | None = None  # the same from the first reset on
+
     def __init__(self, environment: str, settings: SettingValues, *, envs: int, threads: int = 1) -> None:
-        self._handle: ctypes.c_void_p | None = None
         if envs < 1:
             raise InputError(f"envs is {envs}: give at least 1")
         if not 1 <= threads <= MOST_THREADS:
@@ -100,13 +102,16 @@ class Vector:
         Args:
             seed: any integer; taken modulo 2**64.
         """
-        interface.vector_reset(self._open_handle(), seed % 2**64)
+        if self._handle is None:
+            raise MatdesignError("this vector was closed: open another one")
+        interface.vector_reset(self._handle, seed % 2**64)
+        self._started = self._handle
 
     def step(self) -> None:
         """Advance every environment with the actions now in the buffer; the other buffers are written in place."""
-        if self._handle is None:
-            raise MatdesignError("this vector was closed")
-        self._step(self._handle)
+        if self._started is None:
+            raise self._not_started()
+        self._step(self._started)
 
     def log(self) -> dict[str, float]:
         """Return means over the episodes that ended since the last call or reset.
@@ -114,7 +119,9 @@ class Vector:
         Returns:
             One mean for each of the environment's log names and the number "episodes"; that alone where none ended.
         """
-        episodes = interface.vector_log(self._open_handle(), self._means.ctypes.data)
+        if self._started is None:
+            raise self._not_started()
+        episodes = interface.vector_log(self._started, self._means.ctypes.data)
         if episodes == 0:
             return {"episodes": 0.0}
         means = dict(zip(self.environment.log_names, self._means.tolist(), strict=True))
@@ -128,7 +135,9 @@ class Vector:
         """
         if not 0 <= index < self.envs:
             raise InputError(f"environment index is {index}: give 0 to {self.envs - 1}")
-        interface.vector_draw(self._open_handle(), index, ctypes.byref(self._scene))
+        if self._started is None:
+            raise self._not_started()
+        interface.vector_draw(self._started, index, ctypes.byref(self._scene))
         return self._scene.copied()
 
     def close(self) -> None:
@@ -137,7 +146,7 @@ class Vector:
             return
         interface.vector_close(self._handle)
         interface.scene_free(ctypes.byref(self._scene))
-        self._handle = None
+        self._handle = self._started = None
 
     def __enter__(self) -> Self:
         return self
@@ -150,10 +159,10 @@ class Vector:
     def __del__(self) -> None:
         self.close()
 
-    def _open_handle(self) -> ctypes.c_void_p:
+    def _not_started(self) -> MatdesignError:
         if self._handle is None:
-            raise MatdesignError("this vector was closed")
-        return self._handle
+            return MatdesignError("this vector was closed: open another one")
+        return MatdesignError("this vector has no episode yet: call reset(seed) first")
 
 
 def _aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:

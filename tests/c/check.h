@@ -32,8 +32,8 @@ static inline size_t fixture_observation_bytes(const Fixture *f) {
     return (size_t)(f->rows * f->spaces.features * (f->spaces.bytes == 1 ? 1 : 4));
 }
 
-static inline int fixture_open(Fixture *f, const Environment *environment, const SettingValue *values, int64_t value_count,
-                               int64_t count, int threads) {
+static inline int fixture_open(Fixture *f, const Environment *environment, const SettingValue *values,
+                               int64_t value_count, int64_t count, int threads) {
     *f = (Fixture){.count = count};
     if (environment_spaces(environment, values, value_count, &f->spaces, f->error, sizeof f->error) != 0) return -1;
     f->rows = count * f->spaces.agents;

@@ -82,7 +82,8 @@ static void walkers_step(Walkers *w) {
         outside |= fabs(w->positions[i]) > w->bound;
     }
     w->tick++;
-    for (int i = 0; i < w->env.agents; i++) w->env.rewards[i] = (float)-hypot(w->positions[2 * i], w->positions[2 * i + 1]);
+    for (int i = 0; i < w->env.agents; i++)
+        w->env.rewards[i] = (float)-hypot(w->positions[2 * i], w->positions[2 * i + 1]);
     observe(w);
     if (!outside && w->tick < w->horizon) return;
     env_log(&w->env, LOG_SCORE, w->env.rewards[0]);
