@@ -12,7 +12,7 @@ from matdesign.sim.material import Material
 from matdesign.sim.structure import StartingStructure
 from matdesign.typed import Range
 
-Setting = bool | float | str | list[float]
+Setting = bool | int | float | str | list[float]
 
 
 @dataclass(frozen=True, kw_only=True)
