@@ -215,6 +215,7 @@ def test_running_statistics_are_those_of_all_rows_together():
     assert normal[:, :2].std(0) == pytest.approx([1, 1], abs=0.02)
     assert np.all(normal[:, 2] == 0)
     assert statistics(torch.full((1, 4), 1e6)).max() == 5
+    assert statistics(torch.full((1, 4), 200, dtype=torch.uint8))[0, 3] > 1e4
 
 
 def test_return_scale_is_the_deviation_of_the_discounted_returns():

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from matdesign.agents.equivariant import EquivariantPolicy
 from matdesign.agents.policies import MLPPolicy
 from matdesign.agents.ppo import PPO, PPOConfig, generalised_advantages
+from matdesign.envs.layout import AtomsLayout
 from matdesign.errors import InputError, MatdesignError
+from matdesign.vector import Vector
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +120,24 @@ class Line(Task):
         self.distance = np.abs(self.position - self.target)
         self.rewards[live] = -self.distance[live]
         return np.zeros_like(live), self.age == 20
+
+
+class Swarm(Task):
+    """Atoms without neighbours; the reward falls with the distance of the action from half the goal vector."""
+
+    layout = AtomsLayout(scalars=1, vectors=4, neighbours=2, neighbour_scalars=2)
+
+    def __init__(self):
+        super().__init__(envs=8, agents=8, features=self.layout.features, action_dims=3)
+
+    def begin(self, rows):
+        self.observations[:, 1:13] = self.random.normal(size=(self.rows, 12))
+        self.observations[:, [19, 27]] = 3
+
+    def play(self, live):
+        self.error = np.linalg.norm(self.actions - 0.5 * self.observations[:, 10:13], axis=1)
+        self.rewards[live] = -self.error[live]
+        return np.ones_like(live), np.zeros_like(live)
 
 
 def policy_for(task, **options):
@@ -461,6 +482,25 @@ def test_learns_to_go_to_a_target():
         task.actions[:] = ppo.policy.act(torch.from_numpy(task.observations), None)
         task.step()
     assert task.distance.mean() < 0.06  # 0.67 at the start
+
+
+def test_atoms_learn_which_vector_to_follow():
+    ppo = PPO(task := Swarm(), EquivariantPolicy(task.layout), PPOConfig(learning_rate=3e-3, anneal=False))
+    for _ in range(40):
+        ppo.iterate()
+    task.reset(1234)
+    task.actions[:] = ppo.policy.act(torch.from_numpy(task.observations), None)
+    task.step()
+    assert task.error.mean() < 0.12  # 0.80 for an action of 0
+
+
+def test_solves_squared():
+    with Vector("squared", {"size": 5}, envs=256) as vector:
+        config = PPOConfig(learning_rate=2e-3, minibatch=2048, entropy_coefficient=0.01, anneal=False)
+        ppo = PPO(vector, MLPPolicy(vector.features, vector.action_dims, vector.choices), config, seed=1)
+        perf = [ppo.iterate()["env/perf"] for _ in range(60)]
+    assert perf[0] < 0.5
+    assert np.mean(perf[-5:]) > 0.95
 
 
 def test_figures_are_complete():

@@ -40,11 +40,13 @@ class RunningStatistics(nn.Module):
         self.count.add_(n)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """`rows` [n, features] with mean 0 and variance 1, clipped to +-5; a constant column gives 0.
+        """`rows` [n, features] with mean 0 and variance 1; a constant column gives 0.
 
-        The variance is floored by 1e-4, which keeps a column that was constant so far from exploding.
+        The variance is floored by 1e-4, which keeps a column that was constant so far from exploding. Floats are then
+        clipped to +-5. Bytes are not: they are bounded, and clipping would merge the rare ones among them.
         """
-        return ((rows.to(self.mean.dtype) - self.mean) * torch.rsqrt(self.var + 1e-4)).clamp(-5.0, 5.0)
+        normal = (rows.to(self.mean.dtype) - self.mean) * torch.rsqrt(self.var + 1e-4)
+        return normal.clamp(-5.0, 5.0) if rows.is_floating_point() else normal
 
 
 class ReturnScale(nn.Module):

@@ -302,7 +302,7 @@ class PPO:
         self._observe(-1)
 
     def _observe(self, t: int) -> None:
-        """Copies what the environments show into row `t` of the rollout; a rollout begins with the last row of the one before."""
+        """Copies what the environments show into the rollout at `t`; at -1 the next rollout begins."""
         if self.observations.is_floating_point():
             self._require_finite("observation", self.observations)
         self.encoded[t].copy_(self.policy.encode(self.observations.to(self.device)))
