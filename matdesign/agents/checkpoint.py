@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from matdesign.errors import InputError
 from matdesign.files import replace_file
@@ -44,9 +44,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
     if not path.is_file():
         raise InputError(f"no checkpoint {path}: {remedy}")
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a mapping
+        data = path.read_bytes()  # once: another process may replace the file while it is read
+        tensors = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is damaged or no checkpoint ({error}): {remedy}") from error
     if header.get("format") != FORMAT:
