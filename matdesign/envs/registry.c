@@ -1,9 +1,10 @@
 /* registry.c: the environments that are compiled into the package. */
 #include "../vector/vector.h"
 
+extern const Environment environment_atoms;
 extern const Environment environment_squared;
 
-static const Environment *const built_in[] = {&environment_squared};
+static const Environment *const built_in[] = {&environment_atoms, &environment_squared};
 
 enum { COUNT = sizeof built_in / sizeof built_in[0] };
 

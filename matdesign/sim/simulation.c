@@ -385,8 +385,7 @@ int simulation_run(Simulation *s, int64_t steps) {
     return 0;
 }
 
-/* Evaluates the forces at the positions in s->x; the atoms are at rest afterwards. */
-static int evaluate(Simulation *s, int energies) {
+int simulation_refresh(Simulation *s, int energies) {
     memset(s->external, 0, 3 * (size_t)s->atoms * sizeof(double));
     s->held = 1;
     if (simulation_step(s, 1, energies)) return -1;
@@ -420,7 +419,7 @@ int simulation_place(Simulation *s, const double *x, const double *v, int energi
                 for (int c = 0; c < 3; c++) to[c] -= floor(fraction[d]) * cell[d][c];
         s->image[i] = IMAGE_ORIGIN;
     }
-    if (evaluate(s, energies)) return -1;
+    if (simulation_refresh(s, energies)) return -1;
     if (v) memcpy(s->v, v, n * sizeof(double));
     return 0;
 }
@@ -463,7 +462,7 @@ int simulation_relax(Simulation *s, double tolerance, double timestep, double lo
         }
         double scale = furthest > longest ? longest / furthest : 1.0;
         for (size_t i = 0; i < n; i++) s->x[i] += scale * dt * velocity[i];
-        status = evaluate(s, 1);
+        status = simulation_refresh(s, 1);
     }
     free(velocity);
     *used = s->evaluations - start;

@@ -67,6 +67,9 @@ EXPORT int simulation_step(Simulation *simulation, int64_t steps, int energies);
  * evaluation, no set-up. Positions are wrapped into a periodic cell; image flags become zero. */
 EXPORT int simulation_place(Simulation *simulation, const double *x, const double *v, int energies);
 
+/* Evaluates the forces at the positions now in x, moved by less than a cell; the atoms are at rest afterwards. */
+EXPORT int simulation_refresh(Simulation *simulation, int energies);
+
 /* Relaxes the atoms by FIRE (Bitzek et al. 2006, doi:10.1103/PhysRevLett.97.170201) inside the controlled run, until
  * no force component exceeds `tolerance` (LAMMPS force units) or `evaluations` force evaluations are spent. Largest
  * move of an atom in one iteration: `longest` (distance). `used` receives the evaluations; velocities end at zero.

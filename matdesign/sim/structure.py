@@ -109,7 +109,7 @@ class StartingStructure:
         symbols = tuple(material.species[: len(sites)] if self.sublattices is None else self.sublattices)
         if len(symbols) != len(sites):
             raise InputError(
-                f"structure.sublattices {list(symbols)}: name one species for each sublattice, {self.lattice} has {len(sites)}"
+                f"structure.sublattices {list(symbols)}: one species for each of the {len(sites)} of {self.lattice}"
             )
         _known(symbols, material)
         a = _positive("a", self.a)

@@ -74,6 +74,8 @@ void vector_draw(Vector *vector, int64_t index, Scene *scene) {
     vector->environment->draw(env_at(vector, index), scene);
 }
 
+const void *vector_environment(const Vector *vector, int64_t index) { return env_at(vector, index); }
+
 void scene_free(Scene *scene) {
     free(scene->spheres.rows);
     free(scene->lines.rows);

@@ -43,6 +43,9 @@ EXPORT int64_t vector_log(Vector *vector, float *means);
 /* Draws environment `index` into `scene`, whose old content is dropped but whose memory is used again. */
 EXPORT void vector_draw(Vector *vector, int64_t index, Scene *scene);
 
+/* The struct of environment `index`, for functions that read results of one kind of environment. */
+EXPORT const void *vector_environment(const Vector *vector, int64_t index);
+
 EXPORT void scene_free(Scene *scene);
 
 EXPORT void vector_close(Vector *vector);

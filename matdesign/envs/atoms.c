@@ -1,0 +1,600 @@
+/* atoms.c: every atom of a LAMMPS simulation is an agent.
+ *
+ * A control step applies one action to each atom, lets LAMMPS make `md_steps` MD steps, and shows each atom its
+ * surroundings. Actions are vectors of at most length one, scaled by `strength`:
+ *
+ *     velocity      v becomes strength * v0 * action
+ *     kick          v gains strength * v0 * action
+ *     force         strength * f0 * action acts in every MD step of the interval
+ *     displacement  the atom moves by strength * l0 * action, and by no more than force_cap * l0 * |f| / f0 where
+ *                   force_cap is given; forces are evaluated there (the first MD step), the rest of the interval is MD
+ *                   from rest
+ *
+ * l0 and e0 are the material's length and energy scales, v0 = sqrt(e0 / mean mass), f0 = e0 / l0. The observation's
+ * columns are listed in observe().
+ */
+#include "atoms.h"
+
+enum { VELOCITY, KICK, FORCE, DISPLACEMENT, CONTROLS };
+static const char *const control_names[CONTROLS] = {"velocity", "kick", "force", "displacement"};
+static const Reward *const rewards[] = {&reward_energy, &reward_goal};
+enum { REWARDS = sizeof rewards / sizeof *rewards };
+
+/* Columns of an observation: matdesign/envs/layout.py describes the same. */
+enum { SCALARS = 11, VECTORS = 6, NEIGHBOUR_SCALARS = 3 }; /* without the species */
+
+static const char *const atoms_log_names[] = {"score",    "perf",        "episode_return", "episode_length",
+                                              "failures", "evaluations", "energy",         "distance", NULL};
+
+static const Setting atoms_settings[] = {
+    {"commands", 0, 0, 0, "LAMMPS commands that create box and pair style, one a line", SETTING_TEXT},
+    {"types", 0, 1, ATOMS_SPECIES, "LAMMPS type of each atom", SETTING_ARRAY},
+    {"positions", 0, -1e9, 1e9, "first positions [atoms, 3], distance units", SETTING_ARRAY},
+    {"starts", 0, -1e9, 1e9, "starting structures [n, atoms, 3], one drawn each episode; none: a random cloud", SETTING_ARRAY},
+    {"colours", 0, 0, 1, "red, green, blue of each species", SETTING_ARRAY},
+    {"radii", 0, 0, 1e3, "drawn radius of each species, distance units", SETTING_ARRAY},
+    {"length_scale", 1, 1e-6, 1e6, "l0, distance units", 0},
+    {"energy_scale", 1, 1e-9, 1e9, "e0, energy units", 0},
+    {"species", 1, 1, ATOMS_SPECIES, "species of the material", 0},
+    {"control", 0, 0, 0, "velocity, kick, force or displacement (default kick)", SETTING_TEXT},
+    {"reward", 0, 0, 0, "energy or goal (default energy)", SETTING_TEXT},
+    {"md_steps", 20, 1, 1e6, "MD steps of one control step", 0},
+    {"horizon", 20, 1, 1e6, "control steps of an episode", 0},
+    {"strength", 1, 0, 1e3, "what an action of length one does, in v0, f0 or l0", 0},
+    {"force_cap", 0, 0, 1e6, "displacement: longest move in l0 for each f0 of local force; 0: no such cap", 0},
+    {"remove_drift", 0, 0, 1, "1: the mean action is subtracted, so that the centre of mass stays", 0},
+    {"neighbours", 12, 1, 64, "neighbours observed, k", 0},
+    {"cutoff", 3, 0.5, 20, "farthest neighbour observed, l0", 0},
+    {"container", 0, 0, 1e4, "radius about the origin beyond which atoms are turned back, l0; 0: none", 0},
+    {"kt", 0, 0, 1e6, "thermostat: thermal energy in e0; 0 with friction 0: no thermostat", 0},
+    {"friction", 0, 0, 1e6, "thermostat: friction, 1/time units", 0},
+    {"start_density", 0.35, 1e-6, 1.2, "density of the random cloud, atoms per l0^3", 0},
+    {"start_distance", 0.8, 0, 1, "smallest distance in the random cloud, l0", 0},
+    {"start_jitter", 0, 0, 1, "normal displacement added to a starting structure, l0", 0},
+    {"start_kt", 0, 0, 1e6, "thermal energy of the starting velocities, e0", 0},
+    {"start_relax", 0, 0, 1e6, "force evaluations of a relaxation before the first observation", 0},
+    {"own_share", 0.5, 0, 1, "energy reward: share of the atom's own energy drop, the rest is the team's mean", 0},
+    {"reference", NAN, -1e12, 1e12, "energy reward: energy of the ground state in e0; none: no final reward", 0},
+    {"final_weight", 2, 0, 1e6, "energy reward: weight of the final energy above the reference per atom", 0},
+    {"bonus", 2, 0, 1e6, "energy reward: final reward for reaching the reference", 0},
+    {"tolerance", 1e-3, 0, 1e3, "energy reward: energy above the reference that counts as reached, e0; goal: distance, l0", 0},
+    {"relax_tolerance", 1e-3, 1e-12, 1e3, "final relaxation: largest force component, f0", 0},
+    {"relax_evaluations", 1000, 0, 1e9, "final relaxation: most force evaluations", 0},
+    {"common_goal", 0, 0, 1, "goal reward: 1: all atoms share one goal", 0},
+    {"goal_bonus", 0.2, 0, 1e3, "goal reward: for each control step within the tolerance", 0},
+    {0},
+};
+
+static int features(int species, int k) {
+    return SCALARS + species + 3 * VECTORS + k * (6 + NEIGHBOUR_SCALARS + species);
+}
+
+static int find_name(const char *given, const char *const *names, int count, int fallback) {
+    if (!*given) return fallback;
+    for (int i = 0; i < count; i++)
+        if (strcmp(given, names[i]) == 0) return i;
+    return -1;
+}
+
+static int find_reward(const char *given) {
+    for (int i = 0; i < REWARDS; i++)
+        if (strcmp(*given ? given : "energy", rewards[i]->name) == 0) return i;
+    return -1;
+}
+
+static int atoms_spaces(const Settings *settings, Spaces *spaces, char *error, size_t bytes) {
+    int64_t atoms, coordinates, starts;
+    setting_array(settings, "types", &atoms);
+    setting_array(settings, "positions", &coordinates);
+    setting_array(settings, "starts", &starts);
+    if (atoms < 1 || coordinates != 3 * atoms) {
+        snprintf(error, bytes, "%lld coordinates were given for %lld atoms: three for each of at least one atom are "
+                 "needed", (long long)coordinates, (long long)atoms);
+        return -1;
+    }
+    if (starts % (3 * atoms)) {
+        snprintf(error, bytes, "starts has %lld numbers: a multiple of 3 x %lld atoms is needed", (long long)starts,
+                 (long long)atoms);
+        return -1;
+    }
+    if (find_name(setting_text(settings, "control"), control_names, CONTROLS, KICK) < 0) {
+        snprintf(error, bytes, "control '%s' is unknown: use velocity, kick, force or displacement",
+                 setting_text(settings, "control"));
+        return -1;
+    }
+    if (find_reward(setting_text(settings, "reward")) < 0) {
+        snprintf(error, bytes, "reward '%s' is unknown: use energy or goal", setting_text(settings, "reward"));
+        return -1;
+    }
+    int species = (int)setting_number(settings, "species"), k = (int)setting_number(settings, "neighbours");
+    *spaces = (Spaces){
+        .agents = (int32_t)atoms,
+        .features = features(species, k),
+        .action_dims = 3,
+        .low = -10.0f,
+        .high = 10.0f,
+    };
+    return 0;
+}
+
+static double *copy_array(const Settings *settings, const char *name, int64_t *count) {
+    const double *given = setting_array(settings, name, count);
+    if (!given) return NULL;
+    double *copy = malloc(sizeof(double) * (size_t)*count);
+    return copy ? memcpy(copy, given, sizeof(double) * (size_t)*count) : NULL;
+}
+
+static int open_simulation(Atoms *a, const Settings *settings, char *error, size_t bytes) {
+    int64_t count;
+    const double *types = setting_array(settings, "types", &count), *x = setting_array(settings, "positions", &count);
+    const char *text = setting_text(settings, "commands");
+    int lines = 1, at = 0, *type = malloc(sizeof(int) * (size_t)a->env.agents);
+    for (const char *c = text; *c; c++) lines += *c == '\n';
+    char *buffer = strdup(text), *rest = buffer;
+    const char **commands = malloc(sizeof *commands * (size_t)lines);
+    if (type && buffer && commands) {
+        for (int i = 0; i < a->env.agents; i++) type[i] = (int)types[i];
+        for (char *line; (line = strsep(&rest, "\n"));)
+            if (*line) commands[at++] = line;
+        a->simulation = simulation_open(commands, at, a->env.agents, type, x, error, bytes);
+    } else {
+        snprintf(error, bytes, "out of memory");
+    }
+    free(type);
+    free(buffer);
+    free(commands);
+    return a->simulation ? 0 : -1;
+}
+
+static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
+    size_t n = (size_t)a->env.agents;
+#define NUMBER(field) a->field = (__typeof__(a->field))setting_number(s, #field)
+    NUMBER(md_steps), NUMBER(horizon), NUMBER(species), NUMBER(remove_drift), NUMBER(start_relax), NUMBER(strength);
+    NUMBER(force_cap), NUMBER(cutoff), NUMBER(container), NUMBER(kt), NUMBER(friction), NUMBER(start_density);
+    NUMBER(start_distance), NUMBER(start_jitter), NUMBER(start_kt), NUMBER(own_share), NUMBER(final_weight);
+    NUMBER(bonus), NUMBER(tolerance), NUMBER(reference), NUMBER(relax_tolerance), NUMBER(relax_evaluations);
+    NUMBER(common_goal), NUMBER(goal_bonus);
+#undef NUMBER
+    a->k = (int)setting_number(s, "neighbours");
+    a->features = features(a->species, a->k);
+    a->length = setting_number(s, "length_scale");
+    a->energy = setting_number(s, "energy_scale");
+    a->control = find_name(setting_text(s, "control"), control_names, CONTROLS, KICK);
+    a->reward = rewards[find_reward(setting_text(s, "reward"))];
+    for (int t = 0; t < a->species; t++) {
+        int64_t count;
+        const double *colours = setting_array(s, "colours", &count);
+        for (int c = 0; c < 3; c++) a->colour[t][c] = 3 * t + c < count ? (float)colours[3 * t + c] : 0.6f;
+        a->colour[t][3] = 1.0f;
+        const double *radii = setting_array(s, "radii", &count);
+        a->radius[t] = t < count ? radii[t] : 0.5 * a->length;
+    }
+    if (open_simulation(a, s, error, bytes)) return -1;
+    a->mvv2e = *(const double *)a->simulation->lammps->extract_global(a->simulation->handle, "mvv2e");
+    double mass = 0.0;
+    for (int i = 0; i < a->env.agents; i++) mass += a->simulation->mass[a->simulation->type[i]];
+    a->velocity = sqrt(a->energy / (a->mvv2e * mass / (double)n));
+    a->force = a->energy / a->length;
+    if (simulation_box(a->simulation, a->origin, a->cell, a->periodic)) {
+        snprintf(error, bytes, "%s", simulation_error(a->simulation));
+        return -1;
+    }
+    a->free_space = !a->periodic[0] && !a->periodic[1] && !a->periodic[2];
+    a->starts = copy_array(s, "starts", &a->start_count);
+    a->start_count /= 3 * a->env.agents;
+    a->finder = neighbours_open(a->env.agents, a->k);
+    a->neighbours = malloc(sizeof(Neighbour) * n * (size_t)a->k);
+    a->action = calloc(3 * n, sizeof(float));
+    double **arrays[] = {&a->unwrapped, &a->before, &a->goals, &a->scratch, &a->result_x};
+    double **scalars[] = {&a->energies, &a->energies_before, &a->measure};
+    int complete = a->finder && a->neighbours && a->action;
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) complete &= (*arrays[i] = calloc(3 * n, sizeof(double))) != NULL;
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) complete &= (*scalars[i] = calloc(n, sizeof(double))) != NULL;
+    if (!complete) {
+        snprintf(error, bytes, "out of memory for %zu atoms", n);
+        return -1;
+    }
+    if (!a->start_count && !a->free_space) {
+        snprintf(error, bytes, "a periodic cell needs starting structures: a random cloud is for free space");
+        return -1;
+    }
+    return 0;
+}
+
+static void atoms_close(Atoms *a) {
+    simulation_close(a->simulation);
+    neighbours_close(a->finder);
+    free(a->neighbours);
+    free(a->action);
+    free(a->starts);
+    free(a->unwrapped);
+    free(a->before);
+    free(a->goals);
+    free(a->scratch);
+    free(a->result_x);
+    free(a->energies);
+    free(a->energies_before);
+    free(a->measure);
+}
+
+/* ------------------------------------------------------------------------------------------------- observation */
+
+/* Reads positions and energies of this control point; -1 where something is not a number. */
+static int read_state(Atoms *a) {
+    const Simulation *s = a->simulation;
+    simulation_unwrap(s, a->cell, a->unwrapped);
+    double check = 0.0;
+    for (int i = 0; i < a->env.agents; i++) {
+        a->energies[i] = s->energy[i];
+        check += s->energy[i];
+    }
+    for (int i = 0; i < 3 * a->env.agents; i++) check += a->unwrapped[i] + s->v[i] + s->f[i];
+    return isfinite(check) ? 0 : -1;
+}
+
+static float clip(double value, double bound) { return (float)(value < -bound ? -bound : value > bound ? bound : value); }
+
+/* Smooth count of bonded neighbours: 1 below 1.2 l0, 0 above 1.5 l0. */
+static float bonded(float distance) {
+    float t = (distance - 1.2f) / 0.3f;
+    t = t < 0.0f ? 0.0f : t > 1.0f ? 1.0f : t;
+    return 1.0f - t * t * (3.0f - 2.0f * t);
+}
+
+/* One row for each atom:
+ *
+ *     0 log10(|f| / f0 + 1e-3) / 2          6 coordination / 6 - 1
+ *     1 own energy / 3 e0                   7 its mean over all atoms
+ *     2 its change in the control step / e0 8 target of the reward, in its own scale
+ *     3 mean energy / 3 e0                  9 its present value
+ *     4 standard deviation of energies / e0 10 remaining time, 1 at the start and 0 at the end
+ *     5 mean square velocity / v0^2         11.. one-hot species
+ *
+ * then vectors: force f / (5 f0 + |f|), velocity / v0, last action, way to the goal g / (l0 + |g|), way from the
+ * centre of mass / (l0 N^(1/3)) (free space only), displacement in the control step / l0; then for each neighbour:
+ * unit vector, relative velocity / v0, distance / l0, 1, its energy / 3 e0, one-hot species. A neighbour beyond the
+ * cutoff is zeros with distance 3. Values are clipped to [-10, 10], distances to 3.
+ */
+static void observe(Atoms *a) {
+    Simulation *s = a->simulation;
+    int n = a->env.agents, k = a->k;
+    const double *x = a->unwrapped, *v = s->v, *f = s->f;
+    neighbours_find(a->finder, x, n, (const double(*)[3])a->cell, a->periodic, a->cutoff * a->length, a->neighbours);
+    const double per_l = 1.0 / a->length, per_v = 1.0 / a->velocity, per_e = 1.0 / a->energy;
+    double centre[3] = {0, 0, 0}, mean_e = 0.0, square_e = 0.0, square_v = 0.0, mean_bonds = 0.0;
+    float *bonds = (float *)a->scratch;
+    for (int i = 0; i < n; i++) {
+        mean_e += a->energies[i];
+        square_e += a->energies[i] * a->energies[i];
+        float sum = 0.0f;
+        const Neighbour *list = a->neighbours + (size_t)i * (size_t)k;
+        for (int j = 0; j < k && list[j].atom >= 0; j++) sum += bonded(list[j].distance * (float)per_l);
+        bonds[i] = sum / 6.0f - 1.0f;
+        mean_bonds += bonds[i];
+    }
+    for (int i = 0; i < n; i++)
+        for (int d = 0; d < 3; d++) {
+            centre[d] += x[3 * i + d] / n;
+            square_v += v[3 * i + d] * v[3 * i + d];
+        }
+    mean_e /= n;
+    double spread_e = sqrt(fmax(square_e / n - mean_e * mean_e, 0.0));
+    const float shared[8] = {clip(mean_e * per_e / 3.0, 10), clip(spread_e * per_e, 10),
+                             clip(square_v / n * per_v * per_v, 10), 0.0f, (float)(mean_bonds / n),
+                             clip(a->target, 10), clip(a->current, 10), 1.0f - (float)a->step / (float)a->horizon};
+    const double per_radius = a->free_space ? per_l / cbrt(n) : 0.0;
+    float *row = a->env.observations;
+    for (int i = 0; i < n; i++) {
+        const double *fi = f + 3 * i, *vi = v + 3 * i, *xi = x + 3 * i;
+        double force = sqrt(fi[0] * fi[0] + fi[1] * fi[1] + fi[2] * fi[2]), goal[3] = {0, 0, 0}, way = 0.0;
+        if (a->reward->needs_goals)
+            for (int d = 0; d < 3; d++) {
+                goal[d] = a->goals[3 * i + d] - xi[d];
+                way += goal[d] * goal[d];
+            }
+        const double per_force = 1.0 / (5.0 * a->force + force), per_way = 1.0 / (a->length + sqrt(way));
+        *row++ = 0.5f * log10f((float)(force / a->force) + 1e-3f);
+        *row++ = clip(a->energies[i] * per_e / 3.0, 10);
+        *row++ = clip((a->energies[i] - a->energies_before[i]) * per_e, 10);
+        *row++ = shared[0], *row++ = shared[1], *row++ = shared[2];
+        *row++ = bonds[i];
+        for (int c = 4; c < 8; c++) *row++ = shared[c];
+        for (int t = 1; t <= a->species; t++) *row++ = s->type[i] == t;
+        for (int d = 0; d < 3; d++) {
+            row[d] = (float)(fi[d] * per_force);
+            row[3 + d] = clip(vi[d] * per_v, 10);
+            row[6 + d] = a->action[3 * i + d];
+            row[9 + d] = (float)(goal[d] * per_way);
+            row[12 + d] = clip((xi[d] - centre[d]) * per_radius, 10);
+            row[15 + d] = clip((xi[d] - a->before[3 * i + d]) * per_l, 10);
+        }
+        row += 3 * VECTORS;
+        const Neighbour *list = a->neighbours + (size_t)i * (size_t)k;
+        for (int j = 0; j < k; j++) {
+            int at = list[j].atom;
+            if (at < 0) {
+                memset(row, 0, sizeof(float) * (size_t)(6 + NEIGHBOUR_SCALARS + a->species));
+                row[6] = 3.0f;
+                row += 6 + NEIGHBOUR_SCALARS + a->species;
+                continue;
+            }
+            float per_distance = 1.0f / fmaxf(list[j].distance, 1e-6f * (float)a->length);
+            float distance = list[j].distance * (float)per_l;
+            for (int d = 0; d < 3; d++) {
+                row[d] = list[j].vector[d] * per_distance;
+                row[3 + d] = clip((v[3 * at + d] - vi[d]) * per_v, 10);
+            }
+            row[6] = distance < 3.0f ? distance : 3.0f;
+            row[7] = 1.0f;
+            row[8] = clip(a->energies[at] * per_e / 3.0, 10);
+            row += 6 + NEIGHBOUR_SCALARS;
+            for (int t = 1; t <= a->species; t++) *row++ = s->type[at] == t;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------ episode */
+
+void atoms_store_result(Atoms *a) {
+    memcpy(a->result_x, a->unwrapped, 3 * sizeof(double) * (size_t)a->env.agents);
+    a->result_energy = atoms_total_energy(a);
+    a->result_evaluations = a->simulation->evaluations - a->first_evaluation;
+    a->result_failed = 0;
+}
+
+int atoms_relax(Atoms *a, int64_t evaluations, double tolerance) {
+    int64_t used;
+    double time_scale = a->length / a->velocity;
+    if (simulation_relax(a->simulation, tolerance * a->force, 0.02 * time_scale, 0.1 * a->length, evaluations, &used))
+        return -1;
+    return read_state(a);
+}
+
+int atoms_result(const void *env, double *positions, double *energy, int64_t *evaluations) {
+    const Atoms *a = env;
+    memcpy(positions, a->result_x, 3 * sizeof(double) * (size_t)a->env.agents);
+    *energy = a->result_energy;
+    *evaluations = a->result_evaluations;
+    return a->result_failed;
+}
+
+/* A simulation that failed ends the episode here and is built anew before the next one. */
+static void fail_episode(Atoms *a) {
+    a->broken = 1;
+    a->result_failed = 1;
+    a->result_evaluations = a->simulation->evaluations - a->first_evaluation;
+    a->result_energy = NAN;
+    memset(a->env.rewards, 0, sizeof(float) * (size_t)a->env.agents);
+    env_log(&a->env, LOG_FAILURES, 1.0);
+    env_terminate(&a->env);
+}
+
+static void log_episode(Atoms *a) {
+    env_log(&a->env, LOG_RETURN, a->episode_return);
+    env_log(&a->env, LOG_LENGTH, a->step);
+    env_log(&a->env, LOG_EVALUATIONS, (double)a->result_evaluations);
+    if (!a->result_failed) env_log(&a->env, LOG_ENERGY, a->result_energy / a->energy / a->env.agents);
+    env_log_episode(&a->env);
+}
+
+/* Uniform points of a ball of the given density, none closer than start_distance. */
+static void random_cloud(Atoms *a, double *x) {
+    int n = a->env.agents;
+    double radius = a->length * cbrt(n / a->start_density / 4.18879020478639), apart = a->start_distance * a->length;
+    for (int i = 0; i < n; i++) {
+        for (int try = 0;; try++) {
+            double square = 0.0;
+            int clear = 1;
+            for (int d = 0; d < 3; d++) {
+                double u = 2.0 * random_uniform(&a->env.random) - 1.0;
+                x[3 * i + d] = radius * u;
+                square += u * u;
+            }
+            if (square > 1.0) continue;
+            for (int j = 0; j < i && clear; j++) {
+                double s = 0.0;
+                for (int d = 0; d < 3; d++) s += (x[3 * i + d] - x[3 * j + d]) * (x[3 * i + d] - x[3 * j + d]);
+                clear = s >= apart * apart;
+            }
+            if (clear) break;
+            if (try % 1000 == 999) radius *= 1.05; /* too dense for this order of placing: give way */
+        }
+    }
+}
+
+static void start_structure(Atoms *a, double *x) {
+    if (!a->start_count) {
+        random_cloud(a, x);
+        return;
+    }
+    size_t n = 3 * (size_t)a->env.agents;
+    memcpy(x, a->starts + random_integer(&a->env.random, (uint32_t)a->start_count) * n, n * sizeof(double));
+    if (a->start_jitter > 0.0)
+        for (size_t i = 0; i < n; i++) x[i] += a->start_jitter * a->length * random_normal(&a->env.random);
+}
+
+static void thermal_velocities(Atoms *a, double kt, double *v) {
+    double drift[3] = {0, 0, 0}, total = 0.0;
+    for (int i = 0; i < a->env.agents; i++) {
+        double mass = a->simulation->mass[a->simulation->type[i]], width = sqrt(kt * a->energy / (a->mvv2e * mass));
+        total += mass;
+        for (int d = 0; d < 3; d++) {
+            v[3 * i + d] = width * random_normal(&a->env.random);
+            drift[d] += mass * v[3 * i + d];
+        }
+    }
+    if (a->env.agents > 1)
+        for (int i = 0; i < 3 * a->env.agents; i++) v[i] -= drift[i % 3] / total;
+}
+
+static int try_reset(Atoms *a) {
+    Simulation *s = a->simulation;
+    if (a->broken && simulation_rebuild(s)) return -1;
+    a->broken = 0;
+    a->first_evaluation = s->evaluations;
+    start_structure(a, a->scratch);
+    if (simulation_place(s, a->scratch, NULL, 1)) return -1;
+    int64_t used;
+    if (a->start_relax &&
+        simulation_relax(s, 1e-12 * a->force, 0.02 * a->length / a->velocity, 0.1 * a->length, a->start_relax, &used))
+        return -1;
+    if (read_state(a)) return -1;
+    if (a->start_kt > 0.0) thermal_velocities(a, a->start_kt, s->v);
+    return 0;
+}
+
+static void atoms_reset(Atoms *a) {
+    size_t n = (size_t)a->env.agents;
+    a->step = 0;
+    a->episode_return = 0.0;
+    a->target = a->current = 0.0;
+    memset(a->action, 0, 3 * n * sizeof(float));
+    for (int attempt = 0; try_reset(a); attempt++) {
+        a->broken = 1;
+        env_log(&a->env, LOG_FAILURES, 1.0);
+        if (attempt == 10) { /* no start of this material survives: show nothing, end at once */
+            memset(a->env.observations, 0, sizeof(float) * n * (size_t)a->features);
+            return;
+        }
+    }
+    memcpy(a->before, a->unwrapped, 3 * n * sizeof(double));
+    memcpy(a->energies_before, a->energies, n * sizeof(double));
+    a->reward->start(a);
+    observe(a);
+}
+
+/* Actions become vectors of at most length one; what is not a number counts as zero. */
+static void read_actions(Atoms *a) {
+    const float *given = a->env.actions;
+    int n = a->env.agents;
+    float mean[3] = {0.0f, 0.0f, 0.0f};
+    for (int i = 0; i < n; i++) {
+        float *to = a->action + 3 * i, square = 0.0f;
+        for (int d = 0; d < 3; d++) {
+            to[d] = isfinite(given[3 * i + d]) ? given[3 * i + d] : 0.0f;
+            square += to[d] * to[d];
+        }
+        float scale = square > 1.0f ? 1.0f / sqrtf(square) : 1.0f;
+        for (int d = 0; d < 3; d++) {
+            to[d] *= scale;
+            mean[d] += to[d] / (float)n;
+        }
+    }
+    if (a->remove_drift)
+        for (int i = 0; i < 3 * n; i++) a->action[i] -= mean[i % 3];
+}
+
+/* Atoms beyond the container lose what carries them further out: they come back by their neighbours' pull or their
+ * own action. */
+static void contain(Atoms *a) {
+    Simulation *s = a->simulation;
+    double radius = a->container * a->length;
+    for (int i = 0; i < a->env.agents; i++) {
+        double *v = s->v + 3 * i;
+        const double *x = s->x + 3 * i;
+        double square = x[0] * x[0] + x[1] * x[1] + x[2] * x[2], outward = x[0] * v[0] + x[1] * v[1] + x[2] * v[2];
+        if (square > radius * radius && outward > 0.0)
+            for (int d = 0; d < 3; d++) v[d] -= 2.0 * outward / square * x[d];
+    }
+}
+
+/* The O step of a Langevin thermostat over the whole control interval: exact for any length of it (Bussi and
+ * Parrinello 2007, doi:10.1103/PhysRevE.75.056707). */
+static void thermostat(Atoms *a, double interval) {
+    Simulation *s = a->simulation;
+    double keep = exp(-a->friction * interval), fresh = sqrt(1.0 - keep * keep);
+    for (int i = 0; i < a->env.agents; i++) {
+        double width = fresh * sqrt(a->kt * a->energy / (a->mvv2e * s->mass[s->type[i]]));
+        for (int d = 3 * i; d < 3 * i + 3; d++) s->v[d] = keep * s->v[d] + width * random_normal(&a->env.random);
+    }
+}
+
+static int displace(Atoms *a) {
+    Simulation *s = a->simulation;
+    for (int i = 0; i < a->env.agents; i++) {
+        const double *f = s->f + 3 * i;
+        double cap = a->strength * a->length, force = sqrt(f[0] * f[0] + f[1] * f[1] + f[2] * f[2]);
+        if (a->force_cap > 0.0) cap = fmin(cap, a->force_cap * a->length * force / a->force);
+        for (int d = 0; d < 3; d++) s->x[3 * i + d] += cap * (double)a->action[3 * i + d];
+    }
+    if (simulation_refresh(s, a->md_steps == 1)) return -1;
+    return a->md_steps > 1 ? simulation_step(s, a->md_steps - 1, 1) : 0;
+}
+
+static int control_step(Atoms *a) {
+    Simulation *s = a->simulation;
+    int count = 3 * a->env.agents;
+    if (a->control == DISPLACEMENT) return displace(a);
+    if (a->friction > 0.0) thermostat(a, a->md_steps * *s->dt);
+    double v0 = a->strength * a->velocity, f0 = a->strength * a->force;
+    if (a->control == VELOCITY)
+        for (int i = 0; i < count; i++) s->v[i] = v0 * (double)a->action[i];
+    else if (a->control == KICK)
+        for (int i = 0; i < count; i++) s->v[i] += v0 * (double)a->action[i];
+    else
+        for (int i = 0; i < count; i++) s->external[i] = f0 * (double)a->action[i];
+    if (a->container > 0.0) contain(a);
+    return simulation_step(s, a->md_steps, 1);
+}
+
+static void atoms_step(Atoms *a) {
+    size_t n = (size_t)a->env.agents;
+    if (a->broken) { /* the reset before could not build a simulation */
+        fail_episode(a);
+        log_episode(a);
+        return;
+    }
+    read_actions(a);
+    memcpy(a->before, a->unwrapped, 3 * n * sizeof(double));
+    memcpy(a->energies_before, a->energies, n * sizeof(double));
+    a->step++;
+    int failed = control_step(a) || read_state(a);
+    if (!failed) {
+        a->reward->step(a);
+        if (a->step >= a->horizon) failed = a->reward->finish(a);
+    }
+    if (failed) {
+        fail_episode(a);
+    } else {
+        double sum = 0.0;
+        for (size_t i = 0; i < n; i++) sum += (double)a->env.rewards[i];
+        a->episode_return += sum / (double)n;
+        observe(a);
+    }
+    if (a->env.finished) log_episode(a);
+}
+
+/* --------------------------------------------------------------------------------------------------------- scene */
+
+static void draw_cell(const Atoms *a, Scene *scene) {
+    for (int corner = 0; corner < 8; corner++)
+        for (int d = 0; d < 3; d++) {
+            if (corner >> d & 1) continue;
+            double from[3], to[3];
+            for (int c = 0; c < 3; c++) {
+                from[c] = a->origin[c];
+                for (int e = 0; e < 3; e++) from[c] += (corner >> e & 1) * a->cell[e][c];
+                to[c] = from[c] + a->cell[d][c];
+            }
+            scene_line(scene, from, to, 0x808080ff);
+        }
+}
+
+static void atoms_draw(Atoms *a, Scene *scene) {
+    if (!a->free_space) draw_cell(a, scene);
+    for (int i = 0; i < a->env.agents; i++) {
+        int t = a->simulation->type[i] - 1;
+        const double *x = a->unwrapped + 3 * i;
+        float *row = scene_row(&scene->spheres, SCENE_SPHERE_COLUMNS);
+        for (int d = 0; d < 3; d++) row[d] = (float)x[d];
+        row[3] = (float)a->radius[t];
+        memcpy(row + 4, a->colour[t], 4 * sizeof(float));
+        if (a->reward->needs_goals) {
+            const double *goal = a->goals + 3 * i;
+            scene_sphere(scene, goal[0], goal[1], goal[2], 0.15 * a->length, 0xd62728ff);
+            scene_line(scene, x, goal, 0xd6272880);
+        }
+    }
+}
+
+ENVIRONMENT(atoms, Atoms, "atoms of a LAMMPS simulation, steered by velocity, kick, force or displacement")

@@ -1,0 +1,108 @@
+/* atoms.h: the state of the atoms environment, for the files that reward it. */
+#ifndef MATDESIGN_ATOMS_H
+#define MATDESIGN_ATOMS_H
+
+#include "../sim/simulation.h"
+#include "env.h"
+#include "neighbours.h"
+
+enum { ATOMS_SPECIES = 16 };
+
+/* Figures of an episode; the order of atoms_log_names in atoms.c. */
+enum {
+    LOG_SCORE,       /* what the reward calls score */
+    LOG_PERF,        /* 0..1: fraction of the episodes (or atoms) that reached the target */
+    LOG_RETURN,      /* sum of an atom's rewards, mean over atoms */
+    LOG_LENGTH,      /* control steps */
+    LOG_FAILURES,    /* 1 where the simulation failed (lost atoms, NaN) and was rebuilt */
+    LOG_EVALUATIONS, /* force evaluations */
+    LOG_ENERGY,      /* potential energy per atom at the end, in energy scales */
+    LOG_DISTANCE,    /* mean distance to the goals at the end, in length scales */
+};
+
+struct Reward;
+
+typedef struct {
+    Env env; /* first */
+    Simulation *simulation;
+    Neighbours *finder;
+    Neighbour *neighbours; /* [agents][k] at the present control point */
+    const struct Reward *reward;
+
+    /* Scales, in LAMMPS' units of the material. */
+    double length, energy, velocity, force; /* what counts as one */
+    double mvv2e;                           /* mass * velocity^2 to energy */
+
+    /* Settings; see atoms_settings in atoms.c. */
+    int control, md_steps, horizon, k, species, features, free_space, remove_drift, start_relax;
+    double strength, force_cap, cutoff, container, kt, friction;
+    double start_density, start_distance, start_jitter, start_kt;
+    double own_share, final_weight, bonus, tolerance, reference, relax_tolerance;
+    int relax_evaluations, common_goal;
+    double goal_bonus;
+
+    /* The cell, in LAMMPS' frame. */
+    double origin[3], cell[3][3];
+    int periodic[3];
+
+    /* Starting structures [starts][agents][3]. */
+    double *starts;
+    int64_t start_count;
+
+    /* State. */
+    int step, broken;
+    int64_t first_evaluation;
+    float *action;             /* [agents][3] as applied: inside the unit ball */
+    double *unwrapped;         /* [agents][3] */
+    double *before;            /* [agents][3] unwrapped, one control step ago */
+    double *energies;          /* [agents] */
+    double *energies_before;   /* [agents] one control step ago */
+    double *goals;             /* [agents][3]; NULL where the reward has none */
+    double *measure;           /* [agents] a reward's own figure of the step before */
+    double *scratch;           /* [agents][3] */
+    double episode_return;
+    double target, current;    /* what the reward aims at and where it is, scaled; shown to the agents */
+    float colour[ATOMS_SPECIES][4];
+    double radius[ATOMS_SPECIES];
+
+    /* What the last ended episode left: positions, energy, whether relaxed, evaluations. */
+    double *result_x; /* [agents][3] */
+    double result_energy;
+    int64_t result_evaluations;
+    int result_failed;
+} Atoms;
+
+/* How atoms are rewarded. All functions but `name` may use the whole state; energies are at a control point. */
+typedef struct Reward {
+    const char *name;
+    int needs_goals;
+    /* After a reset, when positions and energies are known: choose goals, remember the first measure. */
+    void (*start)(Atoms *atoms);
+    /* After a control step: env.rewards[agents]; sets target and current. */
+    void (*step)(Atoms *atoms);
+    /* At the horizon, after step(): adds final rewards, logs, and ends the episode (terminate or truncate).
+     * Returns -1 where the simulation failed. */
+    int (*finish)(Atoms *atoms);
+} Reward;
+
+extern const Reward reward_energy;
+extern const Reward reward_goal;
+
+/* The sum of the atoms' energies. */
+static inline double atoms_total_energy(const Atoms *atoms) {
+    double sum = 0.0;
+    for (int i = 0; i < atoms->env.agents; i++) sum += atoms->energies[i];
+    return sum;
+}
+
+/* Positions and energy of this moment become the episode's result. */
+void atoms_store_result(Atoms *atoms);
+
+/* Relaxes the atoms where they are; energies and positions are up to date afterwards. -1 where that failed. */
+int atoms_relax(Atoms *atoms, int64_t evaluations, double tolerance);
+
+/* The last ended episode of the environment at `env`: its final positions [agents][3] (unwrapped, LAMMPS' frame),
+ * potential energy and force evaluations. Returns 0, or 1 where the episode ended by a failed simulation. */
+EXPORT int atoms_result(const void *env, double *positions, double *energy, int64_t *evaluations);
+
+#endif
