@@ -114,7 +114,7 @@ class TargetConfig:
 
     Attributes:
         kind: the property: "lowest_energy" is the ground state of the potential.
-        reference: its known value in the material's energy unit, whole system; None if unknown.
+        reference: its known value, whole system, in units of material.energy_scale; None if unknown.
     """
 
     kind: Literal["lowest_energy"]

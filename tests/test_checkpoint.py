@@ -1,6 +1,5 @@
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -91,16 +90,18 @@ for number in itertools.count():
     save_checkpoint(pathlib.Path({str(path)!r}), {{"x": torch.full((200_000,), float(number))}}, {{"number": number}})
 """
     process = subprocess.Popen([sys.executable, "-c", script])
-    while not path.exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    seen = set()
-    for _ in range(20):  # a reader at any moment finds a whole file too
-        time.sleep(0.02)
-        tensors, meta = load_checkpoint(path)
-        assert bool((tensors["x"] == meta["number"]).all())
-        seen.add(meta["number"])
-    process.send_signal(signal.SIGKILL)
+    try:
+        while not path.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        seen = set()
+        for _ in range(20):  # a reader at any moment finds a whole file too
+            time.sleep(0.02)
+            tensors, meta = load_checkpoint(path)
+            assert bool((tensors["x"] == meta["number"]).all())
+            seen.add(meta["number"])
+    finally:
+        process.kill()
     process.wait()
     tensors, meta = load_checkpoint(path)
     assert bool((tensors["x"] == meta["number"]).all())

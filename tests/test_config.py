@@ -9,7 +9,9 @@ from matdesign.config import dump, load, load_stored
 from matdesign.errors import InputError
 from matdesign.typed import Range, build
 
-CHOICES = [(group, name) for group, names in groups(CONF).items() for name in names if (group, name) != ("material", "file")]
+CHOICES = [
+    (group, name) for group, names in groups(CONF).items() for name in names if (group, name) != ("material", "file")
+]
 
 
 @pytest.mark.parametrize(("group", "name"), CHOICES)
@@ -127,7 +129,7 @@ def test_own_choices_from_a_folder(tmp_path):
     (folder / "material" / "mine.yaml").write_text(COPPER.replace("name: copper", "name: mine"))
     assert load(["material=mine"], folder).material.name == "mine"
     assert load(["material=copper"], folder).material.name == "copper"
-    with pytest.raises(InputError, match="available: .*mine"):
+    with pytest.raises(InputError, match=r"available: .*mine"):
         load(["material=yours"], folder)
 
 

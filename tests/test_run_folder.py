@@ -1,6 +1,5 @@
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,7 +81,7 @@ def test_folder_with_files_is_refused(squared, tmp_path):
     (tmp_path / "run" / "precious").write_text("x")
     with pytest.raises(InputError, match=r"holds files already.*--resume"):
         RunFolder.create(squared, "train")
-    assert os.listdir(tmp_path / "run") == ["precious"]
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["precious"]
 
 
 @pytest.mark.parametrize("place", ["/proc/nothing/run", "{}/file/run", "{}/file"])

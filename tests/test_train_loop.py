@@ -190,9 +190,11 @@ def test_killed_training_goes_on_from_its_last_checkpoint(tmp_path):
     """
     process = subprocess.Popen([sys.executable, "-u", "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    while not last_checkpoint(tmp_path).exists() or len(rows(tmp_path)) < 20:
-        assert process.stdout.readline()
-    process.send_signal(signal.SIGKILL)
+    try:
+        while not last_checkpoint(tmp_path).exists() or len(rows(tmp_path)) < 20:
+            assert process.stdout.readline()
+    finally:
+        process.kill()
     process.communicate()
     done = load_checkpoint(last_checkpoint(tmp_path))[1]["progress"]["iterations"]
     assert len(rows(tmp_path)) >= done > 0
@@ -244,7 +246,15 @@ def test_plain_lines_without_a_terminal():
     lines = text.getvalue().splitlines()
     assert len(lines) == 2  # the first row, and the last on leaving: ten seconds have not passed
     assert "a run:" in lines[-1]
-    for part in ("50.0 %", "5.00k/10.0k agent-steps", "1.00k/s", "5s left", "environment 50 %", "failures 2", "score 0.5"):
+    for part in (
+        "50.0 %",
+        "5.00k/10.0k agent-steps",
+        "1.00k/s",
+        "5s left",
+        "environment 50 %",
+        "failures 2",
+        "score 0.5",
+    ):
         assert part in lines[-1]
 
 

