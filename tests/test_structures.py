@@ -191,7 +191,7 @@ def test_overlap_through_the_boundary_is_found(tmp_path):
         (CRYSTAL | {"repeat": [2, 2, 0]}, "three whole numbers"),
         (CRYSTAL | {"repeat": [1000, 1000, 1000]}, "more than"),
         (CRYSTAL | {"lattice": "hcp"}, "structure.c is None"),
-        (CRYSTAL | {"sublattices": ["Si", "Ge"]}, "fcc has 1"),
+        (CRYSTAL | {"sublattices": ["Si", "Ge"]}, "each of the 1 of fcc"),
         (CRYSTAL | {"sublattices": ["Cu"]}, "species 'Cu'"),
         (CRYSTAL | {"composition": {"Si": 0.5}}, "add up to 1"),
         (CRYSTAL | {"composition": {"Si": 1.5, "Ge": -0.5}}, "add up to 1"),

@@ -1,0 +1,1 @@
+"""Pictures of scenes; knows nothing of simulations and agents."""

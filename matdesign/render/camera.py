@@ -1,0 +1,121 @@
+"""Where a scene is seen from, and the arithmetic between its coordinates and pixels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matdesign.errors import InputError
+from matdesign.scene import Scene
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """A view of the whole scene, or of the part that `target` and `span` name.
+
+    Attributes:
+        towards: direction from the scene to the eye.
+        up: direction that points up in the picture.
+        field_of_view: vertical angle in degrees of a perspective view; 0 for an orthographic one.
+        margin: empty border, as a fraction of half the picture.
+        target: point in the middle of the picture; default: the middle of the scene.
+        span: length that fits across the shorter edge of the picture; default: so that everything is seen. Pictures of
+            different scenes with the same target and span can be compared.
+    """
+
+    towards: tuple[float, float, float] = (0.55, -1.0, 0.45)
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    field_of_view: float = 12.0
+    margin: float = 0.08
+    target: tuple[float, float, float] | None = None
+    span: float | None = None
+
+    def __post_init__(self) -> None:
+        axes = np.array([self.towards, self.up], float)
+        if not np.isfinite(axes).all() or np.linalg.norm(np.cross(*axes)) < 1e-6 * np.linalg.norm(axes) ** 2:
+            raise InputError(f"camera: towards {self.towards} and up {self.up} must be two different directions")
+        if not 0 <= self.field_of_view <= 90:
+            raise InputError(f"camera: field_of_view is {self.field_of_view} degrees: use 0 (orthographic) to 90")
+        if not 0 <= self.margin < 1:
+            raise InputError(f"camera: margin is {self.margin}: use 0 to less than 1")
+        if self.target is not None and not np.isfinite(self.target).all():
+            raise InputError(f"camera: target {self.target} must be three numbers")
+        if self.span is not None and not 0 < self.span < np.inf:
+            raise InputError(f"camera: span is {self.span}: it must be a positive number")
+
+
+class View:
+    """A camera aimed at a scene for a picture of a given size in pixels.
+
+    In the camera's frame x points right, y up and z to the eye; the origin is the middle of what is seen. The eye is at
+    z = `eye`, infinitely far if orthographic. `scale` is pixels per length at z = 0.
+    """
+
+    def __init__(self, camera: Camera, scene: Scene, width: int, height: int) -> None:
+        back = np.array(camera.towards, float) / np.linalg.norm(camera.towards)
+        right = np.cross(camera.up, back)
+        right /= np.linalg.norm(right)
+        self.axes = np.array([right, np.cross(back, right), back])
+        self.width, self.height = width, height
+        points, radii = _extent(scene)
+        turned = points @ self.axes.T
+        low, high = (turned - radii[:, None]).min(axis=0), (turned + radii[:, None]).max(axis=0)
+        middle = (low + high) / 2 if camera.target is None else self.axes @ np.array(camera.target, float)
+        self.origin = middle @ self.axes
+        turned -= middle
+        distance = (np.linalg.norm(turned, axis=1) + radii).max() + 1e-6
+        angle = np.radians(camera.field_of_view) / 2
+        self.eye = distance / np.sin(angle) if angle > 0 else np.inf
+        available = (1 - camera.margin) * np.array([width, height])
+        if camera.span is None:
+            # How far the things reach from the middle, as seen at z = 0.
+            reach = (np.abs(turned[:, :2]) + radii[:, None]) * self.magnification(turned[:, 2] + radii)[:, None]
+            self.scale = float((available / 2 / np.maximum(reach.max(axis=0), 1e-6)).min())
+        else:
+            self.scale = float(available.min() / camera.span)
+        self.near, self.far = float(middle[2] - high[2]), float(middle[2] - low[2])
+
+    def magnification(self, z: Floats) -> Floats:
+        """How much larger things at `z` are seen than at z = 0."""
+        if np.isinf(self.eye):
+            return np.ones_like(z)
+        factor: Floats = self.eye / (self.eye - z)
+        return factor
+
+    def to_camera(self, points: Floats) -> Floats:
+        """World coordinates [n, 3] to the camera's frame."""
+        turned: Floats = (points - self.origin) @ self.axes.T
+        return turned
+
+    def to_pixels(self, points: Floats) -> Floats:
+        """Camera coordinates [n, 3] to pixels [n, 2], (0, 0) at the top left corner."""
+        seen = points[:, :2] * self.magnification(points[:, 2])[:, None] * self.scale
+        return np.stack([self.width / 2 + seen[:, 0], self.height / 2 - seen[:, 1]], axis=1)
+
+    def rays(self, columns: NDArray[np.intp], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Origin and direction [n, 3] of the rays through the centres of pixels, in the camera's frame.
+
+        Directions have z component -1, so that the ray parameter is the distance from the origin's plane, z = 0
+        (orthographic) or the eye (perspective).
+        """
+        x = (columns + 0.5 - self.width / 2) / self.scale
+        y = (self.height / 2 - rows - 0.5) / self.scale
+        zero, one = np.zeros_like(x), np.ones_like(x)
+        if np.isinf(self.eye):
+            return np.stack([x, y, zero], axis=1), np.stack([zero, zero, -one], axis=1)
+        return np.stack([zero, zero, self.eye * one], axis=1), np.stack([x / self.eye, y / self.eye, -one], axis=1)
+
+
+def _extent(scene: Scene) -> tuple[Floats, Floats]:
+    """Points [n, 3] and radii [n] of everything in the scene."""
+    corners = np.array(np.meshgrid(*[[-0.5, 0.5]] * 3)).reshape(3, 8).T
+    boxes = scene.boxes[:, None, :3] + corners * scene.boxes[:, None, 3:6]
+    texts = np.array([text.position for text in scene.texts], float).reshape(-1, 3)
+    lines = scene.lines[:, :6].reshape(-1, 3)
+    points = np.concatenate([scene.spheres[:, :3], lines, boxes.reshape(-1, 3), texts]).astype(float)
+    radii = np.zeros(len(points))
+    radii[: len(scene.spheres)] = scene.spheres[:, 3]
+    return points, radii
