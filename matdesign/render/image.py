@@ -238,7 +238,8 @@ class _Canvas:
 
     def _haze(self, depth: Floats, depth_cue: float) -> Floats:
         near, far = self.view.near + self.offset, self.view.far + self.offset
-        return depth_cue * np.clip((depth - near) / (far - near + 1e-9), 0, 1)[:, None]
+        haze: Floats = depth_cue * np.clip((depth - near) / (far - near + 1e-9), 0, 1)
+        return haze[:, None]
 
 
 def _check(scene: Scene, size: tuple[int, int], samples: int) -> None:
