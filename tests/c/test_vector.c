@@ -1,4 +1,8 @@
 /* test_vector.c: the vectorizer, with buffers that end where they should. */
+#include <stdatomic.h>
+#include <time.h>
+
+#include "../../matdesign/vector/pool.h"
 #include "check.h"
 
 static void refuse(const Environment *environment, SettingValue value, const char *part) {
@@ -93,6 +97,31 @@ static void threads_change_nothing(const Environment *environment, int64_t count
     fixture_close(&threaded);
 }
 
+static void sleep_ms(long ms) {
+    struct timespec time = {0, ms * 1000000};
+    nanosleep(&time, NULL);
+}
+
+/* Returns once all three items are in hand, which takes three threads, or after ten seconds. */
+static void meet(void *context, int64_t begin, int64_t end) {
+    _Atomic int *here = context;
+    atomic_fetch_add(here, (int)(end - begin));
+    int ms = 0;
+    while (ms < 10000 && atomic_load(here) < 3) sleep_ms(1), ms++;
+    CHECK(ms < 10000);
+}
+
+static void sleeping_threads_wake_up(void) {
+    Pool *pool = pool_open(3, 3);
+    CHECK(pool);
+    for (int i = 0; i < 5; i++) {
+        _Atomic int here = 0;
+        pool_run(pool, meet, &here);
+        sleep_ms(i % 2 ? 20 : 0); /* long enough to fall asleep, or not */
+    }
+    pool_close(pool);
+}
+
 static void draws(void) {
     Fixture f;
     Scene scene = {0};
@@ -127,6 +156,7 @@ int main(void) {
         threads_change_nothing(&environment_squared, 300, threads, 200);
         threads_change_nothing(&environment_walkers, 33, threads, 100);
     }
+    sleeping_threads_wake_up();
     draws();
     open_and_close();
     puts("vector: ok");
