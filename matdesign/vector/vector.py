@@ -133,12 +133,17 @@ class Vector:
         Raises:
             InputError: there is no such environment.
         """
-        if not 0 <= index < self.envs:
-            raise InputError(f"environment index is {index}: give 0 to {self.envs - 1}")
-        if self._started is None:
-            raise self._not_started()
-        interface.vector_draw(self._started, index, ctypes.byref(self._scene))
+        interface.vector_draw(self._checked(index), index, ctypes.byref(self._scene))
         return self._scene.copied()
+
+    def pointer(self, index: int) -> int:
+        """Return the address of environment `index`, for C functions of its own kind; valid until `close`.
+
+        Raises:
+            InputError: there is no such environment.
+        """
+        address: int = interface.vector_environment(self._checked(index), index)
+        return address
 
     def close(self) -> None:
         """Close every environment; the buffers stay readable. Closing again does nothing."""
@@ -158,6 +163,13 @@ class Vector:
 
     def __del__(self) -> None:
         self.close()
+
+    def _checked(self, index: int) -> ctypes.c_void_p:
+        if not 0 <= index < self.envs:
+            raise InputError(f"environment index is {index}: give 0 to {self.envs - 1}")
+        if self._started is None:
+            raise self._not_started()
+        return self._started
 
     def _not_started(self) -> MatdesignError:
         if self._handle is None:
