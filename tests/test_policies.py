@@ -238,16 +238,16 @@ def test_return_scale_is_the_deviation_of_the_discounted_returns():
     scale = ReturnScale(rows, gamma)
     for begin in range(0, steps, 20):  # returns flow on between rollouts
         part = slice(begin, begin + 20)
-        scale.update(*(torch.from_numpy(array[part]) for array in (rewards, ends, masks)))
+        scale.update(*(torch.from_numpy(array[part]) for array in (rewards, masks)))
     assert scale.item() == pytest.approx(np.std(expected), rel=1e-4)
 
 
 def test_return_scale_of_constant_returns_does_not_explode():
     scale = ReturnScale(3, 0.9)
     assert scale.item() == 1.0
-    ends = torch.ones(8, 3, dtype=torch.bool)
-    scale.update(torch.zeros(8, 3), ends, ends)
+    masks = torch.ones(8, 3, dtype=torch.bool)
+    scale.update(torch.zeros(8, 3), masks)
     assert scale.item() == 1.0
-    scale = ReturnScale(3, 0.9)
-    scale.update(torch.full((8, 3), 5.0), ends, ends)
+    scale = ReturnScale(3, 0.0)
+    scale.update(torch.full((8, 3), 5.0), masks)
     assert scale.item() == pytest.approx(0.05)

@@ -69,18 +69,17 @@ class ReturnScale(nn.Module):
         self.register_buffer("running", torch.zeros(rows), persistent=False)
 
     @torch.no_grad()
-    def update(self, rewards: Tensor, ends: Tensor, masks: Tensor) -> None:
+    def update(self, rewards: Tensor, masks: Tensor) -> None:
         """Adds the returns of the next steps.
 
         Args:
             rewards: [steps, rows] float.
-            ends: [steps, rows] bool, terminated or truncated; the return starts again from 0 after it.
-            masks: [steps, rows] bool; where 0 the return is 0 and is not counted.
+            masks: [steps, rows] bool; where 0, as in the reset after an episode, the return is 0 and not counted.
         """
         returns = torch.empty_like(rewards)
         for t in range(len(rewards)):
             returns[t] = (self.gamma * self.running + rewards[t]) * masks[t]
-            self.running.copy_(returns[t] * ~ends[t])
+            self.running.copy_(returns[t])
         self.statistics.update(returns[masks].unsqueeze(-1))
 
     def restart(self) -> None:

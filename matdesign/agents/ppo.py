@@ -73,7 +73,6 @@ def generalised_advantages(
     rewards: Tensor,
     values: Tensor,
     terminals: Tensor,
-    truncations: Tensor,
     masks: Tensor,
     *,
     gamma: float,
@@ -81,16 +80,15 @@ def generalised_advantages(
 ) -> Tensor:
     """Generalised advantage estimates (Schulman et al. 2015, arXiv:1506.02438, eq. 16).
 
-    With next-step autoreset the observation after the last step of an episode is that episode's final observation, so
-    a truncated step is bootstrapped by the value of the very next row; the step after it is the reset, has mask 0, and
-    nothing flows across it. A terminated step is not bootstrapped.
+    A terminated step is not bootstrapped. A truncated one is, like any other, by the value of the next row: with
+    next-step autoreset that is the final observation of the episode. The step after it is the reset, and its mask of 0
+    keeps the next episode's rewards out of this one, so truncations need not be known here.
 
     Args:
         rewards: [steps, rows] float.
         values: [steps + 1, rows] float, of the observation before each step and of the one after the last step.
         terminals: [steps, rows] bool.
-        truncations: [steps, rows] bool.
-        masks: [steps, rows] bool.
+        masks: [steps, rows] bool, 0 where no live agent acts; the last act of an agent that dies is its terminal.
         gamma: discount.
         gae_lambda: decay of the estimator.
 
@@ -98,7 +96,7 @@ def generalised_advantages(
         [steps, rows], 0 where the mask is.
     """
     deltas = (rewards + gamma * values[1:] * ~terminals - values[:-1]) * masks
-    decay = gamma * gae_lambda * (masks & ~(terminals | truncations)).to(rewards.dtype)
+    decay = gamma * gae_lambda * masks.to(rewards.dtype)
     advantages = torch.empty_like(rewards)
     following = torch.zeros_like(rewards[0])
     for t in range(len(rewards) - 1, -1, -1):
@@ -148,9 +146,7 @@ class PPO:
         # Views on the environments' memory, and the rollout's own.
         self.observations = torch.from_numpy(vector.observations)
         self.actions = torch.from_numpy(vector.actions)
-        self.results = [
-            torch.from_numpy(array) for array in (vector.rewards, vector.terminals, vector.truncations, vector.masks)
-        ]
+        self.results = [torch.from_numpy(array) for array in (vector.rewards, vector.terminals, vector.masks)]
         steps, (rows, action_dims) = config.horizon, self.actions.shape
         action_type = torch.float32 if self.actions.is_floating_point() else torch.int64
         encoded = self.policy.encode(self.observations.to(self.device))
@@ -159,9 +155,7 @@ class PPO:
         self.log_probs = torch.empty(steps, rows, device=self.device)
         self.values = torch.empty(steps + 1, rows, device=self.device)
         self.rewards = torch.empty(steps, rows, device=self.device)
-        self.terminals, self.truncations, self.masks = torch.empty(
-            3, steps, rows, dtype=torch.bool, device=self.device
-        ).unbind()
+        self.terminals, self.masks = torch.empty(2, steps, rows, dtype=torch.bool, device=self.device).unbind()
         self._restart()
 
     def iterate(self) -> dict[str, float]:
@@ -205,9 +199,7 @@ class PPO:
             forward_time += step_start - forward_start
             environment_time += step_end - step_start
             self._require_finite("reward", self.results[0])
-            for buffer, result in zip(
-                (self.rewards, self.terminals, self.truncations, self.masks), self.results, strict=True
-            ):
+            for buffer, result in zip((self.rewards, self.terminals, self.masks), self.results, strict=True):
                 buffer[t].copy_(result)
             self._observe(t + 1)
         forward_start = time.perf_counter()
@@ -223,13 +215,12 @@ class PPO:
         self.optimizer.param_groups[0]["lr"] = learning_rate
         gathering = self.iterations < config.normaliser_iterations
         if config.normalise_returns and gathering:
-            self.return_scale.update(self.rewards, self.terminals | self.truncations, self.masks)
+            self.return_scale.update(self.rewards, self.masks)
         scale = self.return_scale.item()
         advantages = generalised_advantages(
             self.rewards / scale,
             self.values,
             self.terminals,
-            self.truncations,
             self.masks,
             gamma=config.gamma,
             gae_lambda=config.gae_lambda,
