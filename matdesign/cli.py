@@ -183,7 +183,7 @@ VERBS = {
         "  material.structure.atoms=19  another number of atoms than in training",
         examples=(
             "matdesign evaluate runs/mine",
-            "matdesign evaluate runs/mine material.structure.atoms=19 target.reference=null",
+            "matdesign evaluate runs/mine material.structure.atoms=19",
         ),
     ),
     "export": Verb(

@@ -22,7 +22,7 @@ from matdesign.errors import InputError
 from matdesign.sections import Config
 from matdesign.typed import build, closest, keys
 
-FREE = "env.settings."  # keys below this one are checked by the environment's own table
+FREE = ("env.settings.", "target.references.")  # below these any key may stand
 
 
 def load(overrides: Sequence[str] = (), config_dir: Path | None = None) -> Config:

@@ -114,11 +114,11 @@ class TargetConfig:
 
     Attributes:
         kind: the property: "lowest_energy" is the ground state of the potential.
-        reference: its known value, whole system, in units of material.energy_scale; None if unknown.
+        references: number of atoms -> its known value, whole system, in units of material.energy_scale.
     """
 
     kind: Literal["lowest_energy"]
-    reference: float | None
+    references: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +128,16 @@ class EvaluationConfig:
     Attributes:
         episodes: episodes flown.
         seed: of their starts; different from the training's.
+        deterministic: the policy's mean action instead of a sampled one.
+        multistart: random clouds relaxed by conjugate gradients, to compare with (design).
+        transfer: other numbers of atoms that the same policy is flown on, untrained (design).
     """
 
     episodes: Annotated[int, Range(1, 1_000_000)]
     seed: Annotated[int, Range(0, 2**63 - 1)]
+    deterministic: bool
+    multistart: Annotated[int, Range(1, 10_000_000)]
+    transfer: list[Annotated[int, Range(1, 1_000_000)]]
 
 
 @dataclass(frozen=True, kw_only=True)

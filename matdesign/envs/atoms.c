@@ -377,16 +377,15 @@ static void log_episode(Atoms *a) {
     env_log_episode(&a->env);
 }
 
-/* Uniform points of a ball of the given density, none closer than start_distance. */
-static void random_cloud(Atoms *a, double *x) {
-    int n = a->env.agents;
-    double radius = a->length * cbrt(n / a->start_density / 4.18879020478639), apart = a->start_distance * a->length;
+/* Uniform points of a ball of the given density about the origin, none closer than `apart`. */
+static void random_cloud(Random *random, int n, double density, double apart, double *x) {
+    double radius = cbrt(n / density / 4.18879020478639);
     for (int i = 0; i < n; i++) {
         for (int try = 0;; try++) {
             double square = 0.0;
             int clear = 1;
             for (int d = 0; d < 3; d++) {
-                double u = 2.0 * random_uniform(&a->env.random) - 1.0;
+                double u = 2.0 * random_uniform(random) - 1.0;
                 x[3 * i + d] = radius * u;
                 square += u * u;
             }
@@ -402,12 +401,18 @@ static void random_cloud(Atoms *a, double *x) {
     }
 }
 
+void atoms_random_cloud(uint64_t seed, int atoms, double density, double apart, double *x) {
+    Random random = {seed};
+    random_cloud(&random, atoms, density, apart, x);
+}
+
 static void start_structure(Atoms *a, double *x) {
+    size_t n = 3 * (size_t)a->env.agents;
     if (!a->start_count) {
-        random_cloud(a, x);
+        random_cloud(&a->env.random, a->env.agents, a->start_density, a->start_distance, x);
+        for (size_t i = 0; i < n; i++) x[i] *= a->length;
         return;
     }
-    size_t n = 3 * (size_t)a->env.agents;
     memcpy(x, a->starts + random_integer(&a->env.random, (uint32_t)a->start_count) * n, n * sizeof(double));
     if (a->start_jitter > 0.0)
         for (size_t i = 0; i < n; i++) x[i] += a->start_jitter * a->length * random_normal(&a->env.random);

@@ -105,4 +105,7 @@ int atoms_relax(Atoms *atoms, int64_t evaluations, double tolerance);
  * potential energy and force evaluations. Returns 0, or 1 where the episode ended by a failed simulation. */
 EXPORT int atoms_result(const void *env, double *positions, double *energy, int64_t *evaluations);
 
+/* The starting cloud that `seed` gives: x [atoms][3] in length scales, for searches that begin where the agents do. */
+EXPORT void atoms_random_cloud(uint64_t seed, int atoms, double density, double apart, double *x);
+
 #endif

@@ -1,0 +1,109 @@
+"""Flying a trained policy: episodes on fresh starts, and what they ended in."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from matdesign.agents.policies import Policy
+from matdesign.envs.atoms import AtomsResult, atoms_result
+from matdesign.vector import Vector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flight:
+    """Episodes flown.
+
+    Attributes:
+        figures: means of the environment's log over all episodes that ended, with their number as "episodes".
+        results: one for each episode, where the environment is made of atoms.
+    """
+
+    figures: dict[str, float]
+    results: list[AtomsResult]
+
+
+def fly(
+    vector: Vector,
+    policy: Policy,
+    *,
+    episodes: int,
+    seed: int,
+    deterministic: bool,
+    show: Callable[[int], None] | None = None,
+) -> Flight:
+    """Lets `policy` fly at least `episodes` episodes, the same number in every environment.
+
+    Args:
+        vector: environments; reset with `seed`.
+        policy: on the CPU.
+        episodes: rounded up to a multiple of vector.envs.
+        seed: of the starts, and of the sampled actions.
+        deterministic: the mean (or most probable) action instead of a sampled one.
+        show: called with the number of episodes ended so far.
+    """
+    generator = None if deterministic else torch.Generator().manual_seed(seed)
+    each = math.ceil(episodes / vector.envs)
+    ended = np.zeros(vector.envs, int)
+    results: list[AtomsResult] = []
+    vector.reset(seed)
+    observations, actions = torch.from_numpy(vector.observations), torch.from_numpy(vector.actions)
+    while ended.min() < each:
+        actions.copy_(policy.act(observations, generator))
+        vector.step()
+        over = (vector.terminals | vector.truncations).reshape(vector.envs, vector.agents).any(axis=1)
+        for index in np.flatnonzero(over):
+            # Every environment counts equally often: short episodes would crowd out long ones.
+            if vector.environment.name == "atoms" and ended[index] < each:
+                results.append(atoms_result(vector, int(index)))
+        ended += over
+        if show is not None and over.any():
+            show(int(np.minimum(ended, each).sum()))
+    return Flight(figures=vector.log(), results=results)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchFigures:
+    """What a search for the ground state costs, from independent episodes.
+
+    Attributes:
+        episodes: how many there were.
+        success: fraction that ended within tolerance of the reference, with its standard error.
+        evaluations: mean force evaluations of an episode, with its standard error.
+        cost: force evaluations for each success, with its standard error (first order); infinite without a success.
+        best: lowest energy, in energy scales.
+        failed: episodes ended by a failed simulation.
+    """
+
+    episodes: int
+    success: tuple[float, float]
+    evaluations: tuple[float, float]
+    cost: tuple[float, float]
+    best: float
+    failed: int
+
+
+def search_figures(
+    results: Sequence[AtomsResult], *, energy_scale: float, reference: float | None, tolerance: float
+) -> SearchFigures:
+    """Success rate and cost of these episodes; `reference` and `tolerance` in energy scales.
+
+    Without a reference an episode succeeds if it reaches the lowest energy of them all.
+    """
+    energies = np.array([np.inf if result.failed else result.energy for result in results]) / energy_scale
+    spent = np.array([result.evaluations for result in results], float)
+    reached = energies < (energies.min() if reference is None else reference) + tolerance
+    n, p, mean = len(results), float(reached.mean()), float(spent.mean())
+    p_error, mean_error = math.sqrt(p * (1.0 - p) / n), float(spent.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    cost = mean / p if p else math.inf
+    cost_error = cost * math.hypot(mean_error / mean, p_error / p) if p else math.nan
+    return SearchFigures(
+        episodes=n,
+        success=(p, p_error),
+        evaluations=(mean, mean_error),
+        cost=(cost, cost_error),
+        best=float(energies.min()),
+        failed=sum(result.failed for result in results),
+    )
