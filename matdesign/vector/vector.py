@@ -32,7 +32,8 @@ class Vector:
         environment: built-in name, or path of a library compiled against `matdesign.envs.INCLUDE`/env.h.
         settings: values for the environment's own settings; the others keep their defaults.
         envs: number of environments.
-        threads: threads that step them, the calling one included; results do not depend on it.
+        threads: threads that step them, the calling one included; results do not depend on it. More than one pays where
+            a step of all environments takes longer than the tens of microseconds that waking a thread costs.
 
     Attributes:
         observations: float32 or uint8 [rows, features].
