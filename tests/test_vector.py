@@ -75,6 +75,7 @@ def test_settings_reach_the_environment(walkers: str) -> None:
         assert vector.scene(3).texts[0].text == "two walkers"
         vector.step()
         assert vector.truncations.all()
+    Vector(walkers, {"starts": [], "label": ""}, envs=1).close()  # empty is as good as not given
 
 
 @pytest.mark.parametrize(
