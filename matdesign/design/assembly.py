@@ -2,7 +2,7 @@
 
 from matdesign.agents.equivariant import EquivariantPolicy
 from matdesign.agents.policies import MLPPolicy, Policy
-from matdesign.envs.atoms import atoms_layout, atoms_settings
+from matdesign.envs.atoms import SettingValue, atoms_layout, atoms_settings
 from matdesign.errors import InputError
 from matdesign.sections import Config
 from matdesign.sim import lammps
@@ -22,7 +22,7 @@ def open_vector(config: Config) -> Vector:
     Raises:
         InputError: a setting, structure or library that cannot be used.
     """
-    settings = dict(config.env.settings)
+    settings: dict[str, SettingValue] = {**config.env.settings}
     if config.env.environment == ATOMS:
         lammps.bind(config.lammps.library)
         if (energy := reference(config)) is not None:

@@ -22,9 +22,10 @@ def best_structure(folder: Path) -> Atoms:
     """
     path = _source(folder, "extxyz")
     try:
-        atoms: Atoms = ase.io.read(path, format="extxyz")
+        atoms = ase.io.read(path, index=-1, format="extxyz")
     except Exception as error:  # ASE raises whatever its parser met
         raise InputError(f"{path} cannot be read ({error}): run matdesign design again") from error
+    assert isinstance(atoms, Atoms)
     return atoms
 
 

@@ -71,19 +71,17 @@ def design(config: Config, run: RunFolder) -> None:
     spent = _training_evaluations(run.path)
     best = min(rows[0].policy_results, key=lambda result: math.inf if result.failed else result.energy)
     structure, energy = _finish(config, best)
-    paths = export(
-        structure, run.path / EXPORTS, BEST, material=config.material, energy=energy, seed=config.seed
-    )
+    paths = export(structure, run.path / EXPORTS, BEST, material=config.material, energy=energy, seed=config.seed)
     picture = draw_search(config, structure, run.path / EXPORTS / f"{BEST}.png")
-    results = {
-        "training_evaluations": spent,
-        "energy": energy,
-        "energy_unit": ENERGY_UNITS[config.material.units],
-        "searches": [asdict(row) for row in rows],
-    }
-    for search in results["searches"]:
-        search.pop("policy_results")
-    run.write_json("results.json", results)
+    run.write_json(
+        "results.json",
+        {
+            "training_evaluations": spent,
+            "energy": energy,
+            "energy_unit": ENERGY_UNITS[config.material.units],
+            "searches": [row.record() for row in rows],
+        },
+    )
     _report(config, run, rows, spent, energy, paths, picture)
 
 
@@ -157,6 +155,11 @@ class Search:
     policy: SearchFigures
     multistart: SearchFigures
     policy_results: list[AtomsResult]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values, without the structures."""
+        figures = {"policy": asdict(self.policy), "multistart": asdict(self.multistart)}
+        return {"atoms": self.atoms, "trained": self.trained, "reference": self.reference, **figures}
 
 
 def _resized(config: Config, atoms: int) -> Config:

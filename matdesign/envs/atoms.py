@@ -32,8 +32,6 @@ _result.argtypes = (
     ctypes.POINTER(ctypes.c_double),
     ctypes.POINTER(ctypes.c_int64),
 )
-_environment = LIBRARY.vector_environment
-_environment.argtypes, _environment.restype = (ctypes.c_void_p, ctypes.c_int64), ctypes.c_void_p
 
 
 def atoms_settings(atoms: Atoms, material: Material, options: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
@@ -94,8 +92,5 @@ class AtomsResult:
 def atoms_result(vector: "Vector", index: int) -> AtomsResult:
     """The last ended episode of environment `index` of a vector of atoms."""
     positions, energy, evaluations = np.zeros((vector.agents, 3)), ctypes.c_double(), ctypes.c_int64()
-    pointer = _environment(vector._handle, index)
-    failed = _result(pointer, positions, ctypes.byref(energy), ctypes.byref(evaluations))
-    return AtomsResult(
-        positions=positions, energy=energy.value, evaluations=evaluations.value, failed=bool(failed)
-    )
+    failed = _result(vector.pointer(index), positions, ctypes.byref(energy), ctypes.byref(evaluations))
+    return AtomsResult(positions=positions, energy=energy.value, evaluations=evaluations.value, failed=bool(failed))

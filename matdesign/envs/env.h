@@ -194,7 +194,9 @@ static inline void scene_text(Scene *scene, double x, double y, double z, double
     SceneText *row = &scene->texts[scene->text_count++];
     row->position[0] = (float)x, row->position[1] = (float)y, row->position[2] = (float)z, row->size = (float)size;
     scene_rgba(row->rgba, rgba);
-    snprintf(row->text, sizeof row->text, "%s", text);
+    size_t length = strnlen(text, sizeof row->text - 1);
+    memcpy(row->text, text, length);
+    row->text[length] = 0;
 }
 
 /* ------------------------------------------------------------------------------------------------- environment */
@@ -245,8 +247,8 @@ typedef struct {
     const Setting *settings;     /* ends with {0} */
     /* Shapes for these settings; returns 0, or fills `error`. */
     int (*spaces)(const Settings *settings, Spaces *spaces, char *error, size_t error_bytes);
-    /* Acquires what the environment needs; `env` and its buffers are set, its other bytes zero. 0, or fills `error`;
-     * after a failure close() is called all the same. */
+    /* Acquires what the environment needs; `env` and its buffers are set, its other bytes zero. Pointers into
+     * `settings` are valid during the call only. 0, or fills `error`; after a failure close() is called all the same. */
     int (*init)(void *env, const Settings *settings, char *error, size_t error_bytes);
     void (*reset_batch)(void *envs, int64_t begin, int64_t end);
     void (*step_batch)(void *envs, int64_t begin, int64_t end);

@@ -4,7 +4,7 @@ import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from ase import Atoms
@@ -44,8 +44,15 @@ for _name, _result, _arguments in (
     (
         "open",
         _Handle,
-        (ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int, _integers, _doubles, ctypes.c_char_p)
-        + (ctypes.c_size_t,),
+        (
+            ctypes.POINTER(ctypes.c_char_p),
+            ctypes.c_int,
+            ctypes.c_int,
+            _integers,
+            _doubles,
+            ctypes.c_char_p,
+            ctypes.c_size_t,
+        ),
     ),
     ("close", None, (_Handle,)),
     ("command", ctypes.c_int, (_Handle, ctypes.c_char_p)),
@@ -139,6 +146,7 @@ def setup(atoms: Atoms, material: Material) -> Setup:
         "thermo_style custom step",  # anything more costs a virial in every thermo step
         "thermo_modify norm no",
         "timer off",
+        f"min_modify dmax {0.1 * material.length_scale:.17g}",  # LAMMPS' default is the same in Lennard-Jones units
     ]
     return Setup(commands=tuple(commands), types=types, positions=positions, prism=prism)
 
@@ -225,13 +233,13 @@ class Simulation:
             raise SimulationError(LIBRARY.simulation_error(self._open).decode(errors="replace"))
 
     @property
-    def _open(self) -> "ctypes._Pointer[_Simulation]":
+    def _open(self) -> Any:
         if self._handle is None:
             raise SimulationError("this simulation is closed")
         return self._handle
 
-    def _view(self, pointer: object, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return np.ctypeslib.as_array(pointer, shape)  # type: ignore[call-overload, no-any-return]
+    def _view(self, pointer: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return np.ctypeslib.as_array(pointer, shape)
 
     @property
     def x(self) -> NDArray[np.float64]:
@@ -373,7 +381,7 @@ class Simulation:
 
     def structure(self) -> Atoms:
         """The atoms as they are now: ASE Atoms in the frame of the structure this was opened with, unwrapped."""
-        atoms = self._template.copy()
+        atoms: Atoms = self._template.copy()
         prism = self._setup.prism
         atoms.positions = prism.vector_to_ase(self.positions, wrap=False)
         _, cell, periodic = self.box()
@@ -390,7 +398,9 @@ class Simulation:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __del__(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
-from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
+from pettingzoo import ParallelEnv
 
 from matdesign.vector.gymnasium_adapter import agent_spaces
 from matdesign.vector.interface import SettingValues
