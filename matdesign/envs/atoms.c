@@ -23,6 +23,8 @@ enum { REWARDS = sizeof rewards / sizeof *rewards };
 /* Columns of an observation: matdesign/envs/layout.py describes the same. */
 enum { SCALARS = 11, VECTORS = 6, NEIGHBOUR_SCALARS = 3 }; /* without the species */
 
+static const double STIFFNESS = 70.0; /* of a bond, f0 / l0: curvature that a relaxation begins with */
+
 static const char *const atoms_log_names[] = {"score",    "perf",        "episode_return", "episode_length",
                                               "failures", "evaluations", "energy",         "distance", NULL};
 
@@ -58,7 +60,7 @@ static const Setting atoms_settings[] = {
     {"final_weight", 2, 0, 1e6, "energy reward: weight of the final energy above the reference per atom", 0},
     {"bonus", 2, 0, 1e6, "energy reward: final reward for reaching the reference", 0},
     {"tolerance", 1e-3, 0, 1e3, "energy reward: energy above the reference that counts as reached, e0; goal: distance, l0", 0},
-    {"relax_tolerance", 1e-3, 1e-12, 1e3, "final relaxation: largest force component, f0", 0},
+    {"relax_tolerance", 1e-2, 1e-12, 1e3, "final relaxation: largest force component, f0", 0},
     {"relax_evaluations", 1000, 0, 1e9, "final relaxation: most force evaluations", 0},
     {"common_goal", 0, 0, 1, "goal reward: 1: all atoms share one goal", 0},
     {"goal_bonus", 0.2, 0, 1e3, "goal reward: for each control step within the tolerance", 0},
@@ -344,8 +346,8 @@ void atoms_store_result(Atoms *a) {
 
 int atoms_relax(Atoms *a, int64_t evaluations, double tolerance) {
     int64_t used;
-    double time_scale = a->length / a->velocity;
-    if (simulation_relax(a->simulation, tolerance * a->force, 0.02 * time_scale, 0.1 * a->length, evaluations, &used))
+    if (simulation_relax(a->simulation, tolerance * a->force, STIFFNESS * a->force / a->length, 0.1 * a->length,
+                         evaluations, &used))
         return -1;
     return read_state(a);
 }
@@ -439,11 +441,7 @@ static int try_reset(Atoms *a) {
     a->first_evaluation = s->evaluations;
     start_structure(a, a->scratch);
     if (simulation_place(s, a->scratch, NULL, 1)) return -1;
-    int64_t used;
-    if (a->start_relax &&
-        simulation_relax(s, 1e-12 * a->force, 0.02 * a->length / a->velocity, 0.1 * a->length, a->start_relax, &used))
-        return -1;
-    if (read_state(a)) return -1;
+    if (a->start_relax ? atoms_relax(a, a->start_relax, 0.0) : read_state(a)) return -1;
     if (a->start_kt > 0.0) thermal_velocities(a, a->start_kt, s->v);
     return 0;
 }

@@ -424,47 +424,90 @@ int simulation_place(Simulation *s, const double *x, const double *v, int energi
     return 0;
 }
 
-int simulation_relax(Simulation *s, double tolerance, double timestep, double longest, int64_t evaluations,
+static double dot(const double *a, const double *b, size_t n) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+enum { REMEMBERED = 20 }; /* steps whose curvature L-BFGS keeps */
+
+typedef struct {
+    size_t n;
+    int count, next;
+    double rho[REMEMBERED];
+    double *step, *change; /* [REMEMBERED][n] moves and how the gradient changed along them */
+} Curvature;
+
+static void remember(Curvature *c, const double *step, const double *change) {
+    double along = dot(step, change, c->n);
+    if (along <= 1e-10 * dot(change, change, c->n)) return; /* no minimum lies that way */
+    memcpy(c->step + (size_t)c->next * c->n, step, c->n * sizeof(double));
+    memcpy(c->change + (size_t)c->next * c->n, change, c->n * sizeof(double));
+    c->rho[c->next] = 1.0 / along;
+    c->next = (c->next + 1) % REMEMBERED;
+    if (c->count < REMEMBERED) c->count++;
+}
+
+/* The two-loop recursion: `move` becomes the inverse curvature times the force. */
+static void newton_step(const Curvature *c, const double *force, double stiffness, double *move) {
+    double alpha[REMEMBERED];
+    size_t n = c->n;
+    for (size_t i = 0; i < n; i++) move[i] = force[i];
+    for (int k = 1; k <= c->count; k++) {
+        int at = (c->next - k + REMEMBERED) % REMEMBERED;
+        alpha[at] = c->rho[at] * dot(c->step + (size_t)at * n, move, n);
+        for (size_t i = 0; i < n; i++) move[i] -= alpha[at] * c->change[(size_t)at * n + i];
+    }
+    double scale = 1.0 / stiffness;
+    if (c->count) {
+        const double *change = c->change + (size_t)((c->next - 1 + REMEMBERED) % REMEMBERED) * n;
+        scale = 1.0 / (c->rho[(c->next - 1 + REMEMBERED) % REMEMBERED] * dot(change, change, n));
+    }
+    for (size_t i = 0; i < n; i++) move[i] *= scale;
+    for (int k = c->count; k >= 1; k--) {
+        int at = (c->next - k + REMEMBERED) % REMEMBERED;
+        double beta = c->rho[at] * dot(c->change + (size_t)at * n, move, n);
+        for (size_t i = 0; i < n; i++) move[i] += (alpha[at] - beta) * c->step[(size_t)at * n + i];
+    }
+}
+
+int simulation_relax(Simulation *s, double tolerance, double stiffness, double longest, int64_t evaluations,
                      int64_t *used) {
-    enum { STEPS_BEFORE_FASTER = 5 };
-    const double faster = 1.1, slower = 0.5, mixing = 0.1, less_mixing = 0.99, most_faster = 10.0;
     size_t n = 3 * (size_t)s->atoms;
-    double *velocity = calloc(n, sizeof(double));
-    if (!velocity) return fail(s, "out of memory");
-    double dt = timestep, alpha = mixing;
-    int downhill = 0, status = 0;
     int64_t start = s->evaluations;
-    if (!s->controlled || s->broken) status = simulation_step(s, 0, 1);
+    double *memory = malloc((2 * REMEMBERED + 2) * n * sizeof(double));
+    if (!memory) return fail(s, "out of memory");
+    double *move = memory, *force = memory + n;
+    Curvature curvature = {.n = n, .step = memory + 2 * n, .change = memory + (2 + REMEMBERED) * n};
+    /* Energies of the last step may be missing, and forces are only known inside the controlled run. */
+    int status = !s->controlled || s->broken ? simulation_step(s, 0, 1) : s->energy ? 0 : simulation_refresh(s, 1);
     while (!status && s->evaluations - start < evaluations) {
-        double power = 0.0, ff = 0.0, vv = 0.0, largest = 0.0;
-        for (size_t i = 0; i < n; i++) {
-            power += s->f[i] * velocity[i], ff += s->f[i] * s->f[i], vv += velocity[i] * velocity[i];
-            largest = fmax(largest, fabs(s->f[i]));
-        }
-        if (!isfinite(ff)) {
+        double largest = 0.0, furthest = 0.0;
+        for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(s->f[i]));
+        if (!isfinite(dot(s->f, s->f, n))) {
             status = fail(s, "a force is not a number: two atoms overlap");
             break;
         }
         if (largest <= tolerance) break;
-        if (power > 0.0) {
-            double along = alpha * sqrt(vv / ff);
-            for (size_t i = 0; i < n; i++) velocity[i] = (1.0 - alpha) * velocity[i] + along * s->f[i];
-            if (++downhill > STEPS_BEFORE_FASTER) dt = fmin(faster * dt, most_faster * timestep), alpha *= less_mixing;
-        } else {
-            memset(velocity, 0, n * sizeof(double));
-            dt *= slower, alpha = mixing, downhill = 0;
+        newton_step(&curvature, s->f, stiffness, move);
+        if (dot(move, s->f, n) <= 0.0) { /* uphill: what is remembered belongs to another valley */
+            curvature.count = 0;
+            newton_step(&curvature, s->f, stiffness, move);
         }
-        double furthest = 0.0;
-        for (int i = 0; i < s->atoms; i++) {
-            double k = dt * *s->ftm2v / s->mass[s->type[i]], move = 0.0;
-            for (int d = 3 * i; d < 3 * i + 3; d++) velocity[d] += k * s->f[d], move += velocity[d] * velocity[d];
-            furthest = fmax(furthest, dt * sqrt(move));
-        }
+        for (size_t i = 0; i < n; i += 3)
+            furthest = fmax(furthest, sqrt(dot(move + i, move + i, 3)));
         double scale = furthest > longest ? longest / furthest : 1.0;
-        for (size_t i = 0; i < n; i++) s->x[i] += scale * dt * velocity[i];
+        for (size_t i = 0; i < n; i++) {
+            move[i] *= scale;
+            force[i] = s->f[i];
+            s->x[i] += move[i];
+        }
         status = simulation_refresh(s, 1);
+        for (size_t i = 0; i < n; i++) force[i] -= s->f[i]; /* the gradient's change */
+        remember(&curvature, move, force);
     }
-    free(velocity);
+    free(memory);
     *used = s->evaluations - start;
     if (!status) memset(s->v, 0, n * sizeof(double));
     return status;

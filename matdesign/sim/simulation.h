@@ -70,11 +70,12 @@ EXPORT int simulation_place(Simulation *simulation, const double *x, const doubl
 /* Evaluates the forces at the positions now in x, moved by less than a cell; the atoms are at rest afterwards. */
 EXPORT int simulation_refresh(Simulation *simulation, int energies);
 
-/* Relaxes the atoms by FIRE (Bitzek et al. 2006, doi:10.1103/PhysRevLett.97.170201) inside the controlled run, until
- * no force component exceeds `tolerance` (LAMMPS force units) or `evaluations` force evaluations are spent. Largest
- * move of an atom in one iteration: `longest` (distance). `used` receives the evaluations; velocities end at zero.
- * Energies are those of the final positions. */
-EXPORT int simulation_relax(Simulation *simulation, double tolerance, double timestep, double longest,
+/* Relaxes the atoms by L-BFGS without line search (Liu and Nocedal 1989, doi:10.1007/BF01589116) inside the controlled
+ * run, until no force component exceeds `tolerance` (LAMMPS force units) or `evaluations` force evaluations are spent:
+ * one evaluation an iteration. `stiffness` (force per distance) guesses the curvature of the first step; no atom moves
+ * further than `longest` (distance) in one iteration. `used` receives the evaluations; the atoms are at rest
+ * afterwards and energies are those of the final positions. */
+EXPORT int simulation_relax(Simulation *simulation, double tolerance, double stiffness, double longest,
                             int64_t evaluations, int64_t *used);
 
 /* Leaves the controlled run. */

@@ -16,6 +16,7 @@ from matdesign.native import ERROR_BYTES, LIBRARY
 from matdesign.sim import lammps
 from matdesign.sim.material import Material
 
+STIFFNESS = 70.0  # of a bond, in energy scales per squared length scale; 57 at the Lennard-Jones minimum
 CONTROL = b"\n\r\0"  # would end a LAMMPS command and start another
 
 
@@ -343,14 +344,15 @@ class Simulation:
         v = None if velocities is None else self._rows("velocities", velocities)
         self._call("place", x, None if v is None else v.ctypes.data, int(energies))
 
-    def relax(self, *, tolerance: float, evaluations: int, timestep: float | None = None) -> int:
-        """FIRE inside the controlled run, until no force component exceeds `tolerance`; returns the evaluations spent.
+    def relax(self, *, tolerance: float, evaluations: int) -> int:
+        """L-BFGS inside the controlled run, until no force component exceeds `tolerance`; returns the evaluations spent.
 
-        `minimize` converges tighter; this one costs no set-up. `timestep` defaults to five MD timesteps.
+        For searches: one force evaluation an iteration and no set-up. `minimize` is LAMMPS' own.
         """
         used = ctypes.c_int64()
-        dt = 5.0 * self.material.timestep if timestep is None else timestep
-        self._call("relax", tolerance, dt, 0.1 * self.material.length_scale, evaluations, ctypes.byref(used))
+        length = self.material.length_scale
+        stiffness = STIFFNESS * self.material.energy_scale / length**2
+        self._call("relax", tolerance, stiffness, 0.1 * length, evaluations, ctypes.byref(used))
         return used.value
 
     def minimize(
