@@ -26,7 +26,7 @@ enum { SCALARS = 11, VECTORS = 6, NEIGHBOUR_SCALARS = 3 }; /* without the specie
 static const double STIFFNESS = 70.0; /* of a bond, f0 / l0: curvature that a relaxation begins with */
 
 static const char *const atoms_log_names[] = {"score",    "perf",        "episode_return", "episode_length",
-                                              "failures", "evaluations", "energy",         "distance", NULL};
+                                              "failures", "evaluations", "energy",      NULL};
 
 static const Setting atoms_settings[] = {
     {"commands", 0, 0, 0, "LAMMPS commands that create box and pair style, one a line", SETTING_TEXT},

@@ -17,7 +17,6 @@ enum {
     LOG_FAILURES,    /* 1 where the simulation failed (lost atoms, NaN) and was rebuilt */
     LOG_EVALUATIONS, /* force evaluations */
     LOG_ENERGY,      /* potential energy per atom at the end, in energy scales */
-    LOG_DISTANCE,    /* mean distance to the goals at the end, in length scales */
 };
 
 struct Reward;

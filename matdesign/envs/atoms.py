@@ -12,6 +12,7 @@ from ase.data.colors import jmol_colors
 from numpy.typing import NDArray
 
 from matdesign.envs.layout import VECTORS, AtomsLayout
+from matdesign.errors import InputError
 from matdesign.native import LIBRARY
 from matdesign.sim.material import Material
 from matdesign.sim.simulation import setup
@@ -40,23 +41,26 @@ def atoms_settings(atoms: Atoms, material: Material, options: Mapping[str, Setti
     Free atoms start every episode as another random cloud, atoms in a periodic cell in this structure.
 
     Raises:
-        InputError: the structure does not fit the material.
+        InputError: the structure does not fit the material, or an option would replace what follows from the two: the
+            LAMMPS commands above all are built here from checked values and never taken from outside.
     """
     built = setup(atoms, material)
     numbers = [atomic_numbers[symbol] for symbol in material.species]
-    starts = {"starts": built.positions.ravel()} if atoms.pbc.any() else {}
-    return {
+    derived: dict[str, SettingValue] = {
         "commands": "\n".join(built.commands),
         "types": built.types.astype(np.float64),
         "positions": built.positions.ravel(),
-        **starts,
+        "starts": built.positions.ravel() if atoms.pbc.any() else np.zeros(0),
         "species": len(material.species),
         "colours": jmol_colors[numbers].astype(np.float64).ravel(),
         "radii": 0.5 * material.length_scale * covalent_radii[numbers] / covalent_radii[numbers].max(),
         "length_scale": material.length_scale,
         "energy_scale": material.energy_scale,
-        **options,
     }
+    for name in options:
+        if name in derived:
+            raise InputError(f"env.settings.{name} follows from the material: change the material instead")
+    return {**derived, **options}
 
 
 def atoms_layout(material: Material, options: Mapping[str, SettingValue]) -> AtomsLayout:

@@ -61,7 +61,6 @@ static int finish(Atoms *a) {
     atoms_store_result(a);
     env_log(&a->env, LOG_PERF, (double)arrived / n);
     env_log(&a->env, LOG_SCORE, -mean / n);
-    env_log(&a->env, LOG_DISTANCE, mean / n);
     env_truncate(&a->env);
     return 0;
 }

