@@ -17,7 +17,6 @@ Times are the thread's processor time, which other programs on the machine distu
 import ctypes
 import gc
 import os
-import statistics
 import subprocess
 import tempfile
 import time
@@ -32,7 +31,6 @@ from ase import Atoms
 
 from matdesign import native
 from matdesign.envs.atoms import atoms_settings
-from matdesign.sim import lammps as engine
 from matdesign.sim.material import Material
 from matdesign.sim.simulation import Simulation
 from matdesign.sim.structure import StartingStructure
@@ -40,13 +38,16 @@ from matdesign.vector import Vector
 
 ROOT = Path(__file__).resolve().parent.parent
 REPEAT = {32: (2, 2, 2), 108: (3, 3, 3), 500: (5, 5, 5), 4000: (10, 10, 10)}  # of the fcc cell
-KT = {"lj": 0.7, "copper": 0.1}  # starting temperature, energy units: half of it remains, a hot solid
+# Starting temperature in energy units, of which half remains, and lattice constant: a Lennard-Jones liquid, the state
+# of LAMMPS' own benchmark (density 0.8442), and hot solid copper.
+KT = {"lj": 1.44, "copper": 0.1}
+LATTICE = {"lj": 1.6796, "copper": 3.615}
 
 
 def load(name: str, atoms: int) -> tuple[Atoms, Material]:
-    """A material of conf/ and a crystal of it with thermal velocities' worth of atoms."""
+    """A crystal and its material of conf/."""
     fields = yaml.safe_load((ROOT / "conf" / "material" / f"{name}.yaml").read_text())
-    structure = StartingStructure(**{**fields.pop("structure"), "repeat": REPEAT[atoms]})
+    structure = StartingStructure(**{**fields.pop("structure"), "repeat": REPEAT[atoms], "a": LATTICE[name]})
     material = Material(**fields)
     return structure.build(material), material
 
@@ -114,6 +115,7 @@ def controlled(results: table.Table, drive: ctypes.CDLL, name: str, label: str, 
 def atoms_vector(name: str, atoms: int, *, md_steps: int, envs: int = 1, threads: int = 1) -> Vector:
     """Environments of moving atoms whose actions are weak kicks in random directions."""
     structure, material = load(name, atoms)
+    engine.bind(None)
     options = {"md_steps": md_steps, "horizon": 1_000_000, "strength": 1e-5, "start_kt": KT[name] / material.energy_scale}
     vector = Vector("atoms", atoms_settings(structure, material, options), envs=envs, threads=threads)
     vector.actions[:] = np.random.default_rng(0).uniform(-1, 1, vector.actions.shape)

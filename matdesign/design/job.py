@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -69,8 +69,7 @@ def design(config: Config, run: RunFolder) -> None:
         if atoms is not None
     ]
     spent = _training_evaluations(run.path)
-    best = min(rows[0].policy_results, key=lambda result: math.inf if result.failed else result.energy)
-    structure, energy = _finish(config, best)
+    structure, energy = _finish(config, rows[0].best)
     paths = export(structure, run.path / EXPORTS, BEST, material=config.material, energy=energy, seed=config.seed)
     picture = draw_search(config, structure, run.path / EXPORTS / f"{BEST}.png")
     run.write_json(
@@ -147,19 +146,24 @@ def _training_evaluations(folder: Path) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """The policy and multi-start minimization on one number of atoms, from the same kind of starts."""
+    """Ways to find the ground state of one number of atoms, from the same kind of starts.
+
+    Attributes:
+        atoms: how many.
+        reference: known energy of the ground state, in energy scales.
+        methods: what each way costs.
+        best: the lowest result of the policy.
+    """
 
     atoms: int
-    trained: bool
     reference: float | None
-    policy: SearchFigures
-    multistart: SearchFigures
-    policy_results: list[AtomsResult]
+    methods: dict[str, SearchFigures]
+    best: AtomsResult
 
     def record(self) -> dict[str, Any]:
-        """As JSON values, without the structures."""
-        figures = {"policy": asdict(self.policy), "multistart": asdict(self.multistart)}
-        return {"atoms": self.atoms, "trained": self.trained, "reference": self.reference, **figures}
+        """As JSON values, without the structure."""
+        methods = {name: asdict(figures) for name, figures in self.methods.items()}
+        return {"atoms": self.atoms, "reference": self.reference, "methods": methods}
 
 
 def _resized(config: Config, atoms: int) -> Config:
@@ -175,35 +179,38 @@ def _search(config: Config, run: RunFolder, *, trained: bool) -> Search:
         policy = _trained_policy(config, run, make_policy(config, vector))
         with _progress(config, f"{vector.agents} atoms: policy", config.evaluation.episodes) as show:
             flight = _fly(config, vector, policy, show)
+    results = {"policy" if trained else UNTRAINED: flight.results}
     atoms = config.material.structure.build(config.material, seed=config.seed)
-    with _progress(config, f"{len(atoms)} atoms: multi-start", config.evaluation.multistart) as show:
-        classical = multistart(
-            atoms,
-            config.material,
-            starts=config.evaluation.multistart,
-            seed=config.evaluation.seed,
-            density=number["start_density"],
-            apart=number["start_distance"],
-            tolerance=number["relax_tolerance"],
-            show=show,
-        )
+    for name, method in CLASSICAL.items():
+        with _progress(config, f"{len(atoms)} atoms: {name}", config.evaluation.multistart) as show:
+            results[name] = multistart(
+                atoms,
+                config.material,
+                method=method,
+                starts=config.evaluation.multistart,
+                seed=config.evaluation.seed,
+                density=number["start_density"],
+                apart=number["start_distance"],
+                tolerance=number["relax_tolerance"],
+                library=config.lammps.library,
+                show=show,
+            )
     target = reference(config)
-    if target is None:  # the lowest that either has seen
-        target = min(r.energy for r in (*flight.results, *classical) if not r.failed) / scale
-    figures = [
-        search_figures(results, energy_scale=scale, reference=target, tolerance=number["tolerance"])
-        for results in (flight.results, classical)
-    ]
-    return Search(
-        atoms=len(atoms),
-        trained=trained,
-        reference=reference(config),
-        policy=figures[0],
-        multistart=figures[1],
-        policy_results=flight.results,
-    )
+    if target is None:  # the lowest that any of them has seen
+        target = min(r.energy for found in results.values() for r in found if not r.failed) / scale
+    figures = {
+        name: search_figures(found, energy_scale=scale, reference=target, tolerance=number["tolerance"])
+        for name, found in results.items()
+    }
+    best = min(flight.results, key=lambda result: math.inf if result.failed else result.energy)
+    return Search(atoms=len(atoms), reference=reference(config), methods=figures, best=best)
 
 
+UNTRAINED = "policy, not trained on this size"
+CLASSICAL: dict[str, Literal["cg", "lbfgs"]] = {
+    "multi-start conjugate gradient": "cg",
+    "multi-start L-BFGS": "lbfgs",
+}
 _STARTS = ("start_density", "start_distance", "relax_tolerance", "tolerance")
 
 
@@ -256,8 +263,7 @@ def _report(
     for column in ("atoms", "method", "success per start", "evaluations per start", "evaluations per success"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for row in rows:
-        name = "policy" if row.trained else "policy, not trained on this size"
-        for method, figures in ((name, row.policy), ("multi-start conjugate gradient", row.multistart)):
+        for method, figures in row.methods.items():
             table.add_row(
                 str(row.atoms),
                 method,

@@ -58,7 +58,7 @@ def library_path(given: str | None = None) -> tuple[Path, bool]:
     """
     for value, origin in ((given, "lammps.library"), (os.environ.get(VARIABLE), VARIABLE)):
         if value:
-            path = Path(value)
+            path = Path(value).expanduser()
             if not path.is_file():
                 raise InputError(f"{origin}={value!r} is not a file: name a liblammps.so, or leave it out")
             return path.resolve(), False

@@ -1,7 +1,6 @@
 #include "lammps_api.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@ static LammpsApi api;
 static char bound_path[4096];
 static int serial;
 static pthread_mutex_t binding = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t lammps_construction = PTHREAD_MUTEX_INITIALIZER;
 
 const LammpsApi *lammps_bound(void) { return bound_path[0] ? &api : NULL; }
 
@@ -88,13 +88,15 @@ int lammps_describe(char *packages, size_t package_bytes, char *error, size_t er
         return -1;
     }
     char *arguments[] = {"matdesign", "-log", "none", "-screen", "none", "-nocite"};
+    pthread_mutex_lock(&lammps_construction);
     void *handle = lammps->open_no_mpi(6, arguments, NULL);
+    int version = handle ? lammps->version(handle) : 0;
+    if (handle) lammps->close(handle);
+    pthread_mutex_unlock(&lammps_construction);
     if (!handle) {
         snprintf(error, error_bytes, "%s cannot open an instance", bound_path);
         return -1;
     }
-    int version = lammps->version(handle);
-    lammps->close(handle);
     if (version < LAMMPS_OLDEST) {
         snprintf(error, error_bytes, "%s is LAMMPS %d; %d or newer is needed", bound_path, version, LAMMPS_OLDEST);
         return -1;

@@ -2,6 +2,7 @@
 #ifndef MATDESIGN_LAMMPS_API_H
 #define MATDESIGN_LAMMPS_API_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@
     F(addstep_compute)              \
     F(force_timeout)                \
     F(has_error)                    \
+    F(has_id)                       \
     F(get_last_error_message)       \
     F(set_show_error)               \
     F(set_fix_external_callback)    \
@@ -47,6 +49,9 @@ EXPORT int lammps_bind(const char *path, const char *mpi_serial, int always_seri
 
 /* The bound library, or NULL. */
 const LammpsApi *lammps_bound(void);
+
+/* LAMMPS keeps static data while it opens, reads potentials, sets a run up and closes: one instance at a time. */
+extern pthread_mutex_t lammps_construction;
 
 /* 1 where the serial stand-in answers LAMMPS' MPI calls. */
 EXPORT int lammps_mpi_is_serial(void);

@@ -1,7 +1,6 @@
 #include "simulation.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +8,7 @@
 enum {
     STACK_BYTES = 1 << 20,       /* touched pages only count; LAMMPS' deepest set-up stays far below */
     LONGEST_RUN = 2000000000,    /* LAMMPS counts the steps of one run in an int */
-    IMAGE_ORIGIN = 512 << 20 | 512 << 10 | 512,
 };
-
-/* LAMMPS keeps static data while it opens, reads potentials, sets a run up and closes: one instance at a time. */
-static pthread_mutex_t construction = PTHREAD_MUTEX_INITIALIZER;
 
 static int fail(Simulation *s, const char *what) {
     snprintf(s->error, sizeof s->error, "%s", what);
@@ -25,7 +20,9 @@ static int lammps_failed(Simulation *s, const char *command) {
     if (!s->lammps->has_error(s->handle)) return 0;
     char text[SIMULATION_ERROR_BYTES / 2] = "";
     s->lammps->get_last_error_message(s->handle, text, sizeof text);
-    size_t length = strlen(text);
+    char *repeated = strstr(text, "\nLast input line:"); /* the command, which follows anyway */
+    size_t length = repeated ? (size_t)(repeated - text) : strlen(text);
+    text[length] = 0;
     while (length && (text[length - 1] == '\n' || text[length - 1] == ' ')) text[--length] = 0;
     snprintf(s->error, sizeof s->error, "LAMMPS: %.*s (command: %.*s)", (int)sizeof text, text,
              SIMULATION_ERROR_BYTES / 3, command);
@@ -61,10 +58,43 @@ static void fetch_pointers(Simulation *s) {
     s->most_atoms = *s->nlocal + *s->nghost;
 }
 
+/* Puts the atoms at x, wrapped into the cell, with image flags that unwrap to x. LAMMPS itself wraps by one edge at most.
+ * Edge vectors are lower triangular. */
+static void put(Simulation *s, const double *x, const double origin[3], const double cell[3][3], const int periodic[3]) {
+    for (int i = 0; i < s->atoms; i++) {
+        double *to = s->x + 3 * i, fraction[3];
+        memcpy(to, x + 3 * i, 3 * sizeof(double));
+        for (int d = 2; d >= 0; d--) {
+            fraction[d] = to[d] - origin[d];
+            for (int e = 2; e > d; e--) fraction[d] -= fraction[e] * cell[e][d];
+            fraction[d] /= cell[d][d];
+        }
+        int image = 0;
+        for (int d = 0; d < 3; d++) {
+            double cells = periodic[d] ? floor(fraction[d]) : 0.0;
+            for (int c = 0; c < 3; c++) to[c] -= cells * cell[d][c];
+            image |= (((int)fmod(cells, 1024.0) + 512) & 1023) << 10 * d;
+        }
+        s->image[i] = image;
+    }
+}
+
 /* ------------------------------------------------------------------------------------------- the control point */
 
 /* dt/2 times force-to-velocity over mass, for each atom's half kick. */
 static double half_kick(const Simulation *s, int atom) { return s->kick / s->mass[s->type[atom]]; }
+
+/* 1 where no value is infinite or NaN, by the exponent bits: a loop that the compiler vectorizes. */
+static int all_finite(const double *values, size_t count) {
+    const uint64_t exponent = 0x7ffULL << 52;
+    uint64_t carried = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits;
+        memcpy(&bits, values + i, sizeof bits);
+        carried |= (bits & exponent) + (1ULL << 52);
+    }
+    return !(carried >> 63);
+}
 
 /* Shows the full-step velocity: half-step velocity + kick * (f + external). */
 static void show(Simulation *s) {
@@ -121,24 +151,22 @@ static void control_point(void *pointer, int64_t timestep, int nlocal, int *ids,
     int set_up = s->setting_up;
     if (set_up) {
         s->setting_up = 0;
-        pthread_mutex_unlock(&construction);
+        pthread_mutex_unlock(&lammps_construction);
     }
     if (!s->controlled) return;
-    if (nlocal != s->atoms) {
-        s->lost = 1;
-    } else if (!set_up && --s->remaining > 0) {
-        return;
-    }
+    /* Before any return: LAMMPS may have moved its arrays in a step between two control points. */
     if (*s->nlocal + *s->nghost > s->most_atoms) fetch_pointers(s);
+    s->lost = nlocal != s->atoms;
     if (s->lost) {
-        s->lammps->force_timeout(s->handle);
         coroutine_yield(s->coroutine);
         return;
     }
+    if (!set_up && --s->remaining > 0) return;
     s->kick = set_up ? 0.0 : 0.5 * *s->dt * *s->ftm2v;
     s->energy = NULL;
     if (s->energies) s->energy = s->lammps->extract_compute(s->handle, "matdesign_energy", LMP_STYLE_ATOM, LMP_TYPE_VECTOR);
     show(s);
+    s->nonfinite = !all_finite(s->v, 3 * (size_t)nlocal) || !all_finite(s->x, 3 * (size_t)nlocal);
     coroutine_yield(s->coroutine);
     if (!s->controlled) memset(s->external, 0, 3 * (size_t)s->atoms * sizeof(double)); /* the run is being left */
     apply(s, external[0]);
@@ -188,10 +216,14 @@ static int build(Simulation *s) {
     fetch_pointers(s);
     for (int i = 0; i < s->atoms; i++)
         if (s->id[i] != i + 1) return fail(s, "LAMMPS did not keep the order of the atoms");
+    double origin[3], cell[3][3];
+    int periodic[3];
+    if (simulation_box(s, origin, cell, periodic)) return -1;
+    put(s, s->start_x, origin, (const double(*)[3])cell, periodic);
     size_t bytes = 3 * (size_t)s->atoms * sizeof(double);
     memset(s->external, 0, bytes);
     memset(s->added, 0, bytes);
-    s->held = s->lost = s->controlled = s->energies = s->broken = 0;
+    s->held = s->lost = s->nonfinite = s->controlled = s->energies = s->broken = 0;
     s->energy = NULL;
     return 0;
 }
@@ -249,7 +281,7 @@ Simulation *simulation_open(const char *const *commands, int command_count, int 
     memcpy(s->start_x, x, 3 * n * sizeof(double));
 
     char *arguments[] = {"matdesign", "-log", "none", "-screen", "none", "-nocite"};
-    pthread_mutex_lock(&construction);
+    pthread_mutex_lock(&lammps_construction);
     s->handle = lammps->open_no_mpi(6, arguments, NULL);
     int failed = !s->handle;
     if (failed) {
@@ -262,7 +294,7 @@ Simulation *simulation_open(const char *const *commands, int command_count, int 
             failed = build(s);
     }
     if (failed && s->handle) lammps->close(s->handle);
-    pthread_mutex_unlock(&construction);
+    pthread_mutex_unlock(&lammps_construction);
     if (failed) {
         snprintf(error, error_bytes, "%s", s->error);
         release(s);
@@ -274,20 +306,19 @@ Simulation *simulation_open(const char *const *commands, int command_count, int 
 void simulation_close(Simulation *s) {
     if (!s) return;
     simulation_end(s);
-    pthread_mutex_lock(&construction);
+    pthread_mutex_lock(&lammps_construction);
     s->lammps->close(s->handle);
-    pthread_mutex_unlock(&construction);
+    pthread_mutex_unlock(&lammps_construction);
     release(s);
 }
 
 int simulation_rebuild(Simulation *s) {
     simulation_end(s);
     s->broken = 0;
-    pthread_mutex_lock(&construction);
-    int status = command_now(s, "clear");
-    if (!status) status = build(s);
-    pthread_mutex_unlock(&construction);
-    return status;
+    pthread_mutex_lock(&lammps_construction);
+    if (command_now(s, "clear") || build(s)) s->broken = 1;
+    pthread_mutex_unlock(&lammps_construction);
+    return s->broken ? -1 : 0;
 }
 
 /* ---------------------------------------------------------------------------------------------------- stepping */
@@ -304,16 +335,19 @@ static int resume(Simulation *s) {
     coroutine_resume(s->coroutine);
     if (s->setting_up) { /* the run failed before its set-up was over */
         s->setting_up = 0;
-        pthread_mutex_unlock(&construction);
+        pthread_mutex_unlock(&lammps_construction);
     }
-    if (s->lost) {
+    if (s->lost || s->nonfinite) {
         int left = *s->nlocal;
         leave(s);
+        lammps_failed(s, "run"); /* LAMMPS may notice it too when its run ends; the sentence is ours */
         s->broken = 1;
-        s->lammps->has_error(s->handle); /* LAMMPS notices the loss too when its run ends; the sentence is ours */
-        snprintf(s->error, sizeof s->error,
-                 "%d of %d atoms left the cell: use a smaller timestep, weaker actions or a larger cell",
-                 s->atoms - left, s->atoms);
+        if (s->lost)
+            snprintf(s->error, sizeof s->error,
+                     "%d of %d atoms left the cell: use a smaller timestep, weaker actions or a larger cell",
+                     s->atoms - left, s->atoms);
+        else
+            fail(s, "a position or velocity is not a number: atoms overlap, or a value given to them was none");
         return -1;
     }
     s->held = 0;
@@ -325,10 +359,10 @@ static int resume(Simulation *s) {
 /* Enters the controlled run at the present positions and velocities. */
 static int begin(Simulation *s) {
     if (command_now(s, "timer timeout off")) return -1; /* left behind by force_timeout */
-    s->lost = s->held = 0;
+    s->lost = s->nonfinite = s->held = 0;
     s->controlled = s->setting_up = 1;
     coroutine_start(s->coroutine, long_run, s);
-    pthread_mutex_lock(&construction);
+    pthread_mutex_lock(&lammps_construction);
     return resume(s) ? -1 : 0;
 }
 
@@ -356,15 +390,21 @@ int simulation_end(Simulation *s) {
 
 int simulation_command(Simulation *s, const char *command) {
     if (refuse_if_broken(s) || simulation_end(s) || command_now(s, "timer timeout off")) return -1;
-    pthread_mutex_lock(&construction);
+    pthread_mutex_lock(&lammps_construction);
     s->setting_up = 1;
     int status = command_now(s, command);
     if (s->setting_up) { /* no force was evaluated */
         s->setting_up = 0;
-        pthread_mutex_unlock(&construction);
+        pthread_mutex_unlock(&lammps_construction);
     }
     if (status) return -1;
+    if (!s->lammps->has_id(s->handle, "fix", "matdesign_control") ||
+        !s->lammps->has_id(s->handle, "compute", "matdesign_energy")) {
+        s->broken = 1;
+        return fail(s, "the command deleted matdesign_control or matdesign_energy, which the simulation needs");
+    }
     if (*s->nlocal != s->atoms) {
+        s->broken = 1;
         snprintf(s->error, sizeof s->error, "%d atoms were there before the command \"%.200s\" and %d after it",
                  s->atoms, command, *s->nlocal);
         return -1;
@@ -374,14 +414,14 @@ int simulation_command(Simulation *s, const char *command) {
 }
 
 int simulation_run(Simulation *s, int64_t steps) {
-    while (steps >= 0) {
+    if (steps < 0) return fail(s, "the number of MD steps cannot be negative");
+    do {
         char command[64];
         int now = steps > LONGEST_RUN ? LONGEST_RUN : (int)steps;
         snprintf(command, sizeof command, "run %d", now);
         if (simulation_command(s, command)) return -1;
         steps -= now;
-        if (steps == 0) break;
-    }
+    } while (steps > 0);
     return 0;
 }
 
@@ -397,28 +437,14 @@ int simulation_place(Simulation *s, const double *x, const double *v, int energi
     size_t n = 3 * (size_t)s->atoms;
     for (size_t i = 0; i < n; i++)
         if (!isfinite(x[i]) || (v && !isfinite(v[i]))) {
-            snprintf(s->error, sizeof s->error, "atom %zu was given a position or velocity that is not a number", i / 3);
+            snprintf(s->error, sizeof s->error, "atom %zu was given a position or velocity that is not a number", i / 3 + 1);
             return -1;
         }
     double origin[3], cell[3][3];
     int periodic[3];
     if (refuse_if_broken(s) || simulation_box(s, origin, cell, periodic)) return -1;
     if (!s->controlled && simulation_step(s, 0, 0)) return -1;
-    for (int i = 0; i < s->atoms; i++) {
-        double *to = s->x + 3 * i;
-        memcpy(to, x + 3 * i, 3 * sizeof(double));
-        /* LAMMPS wraps by one edge at most, so far positions are wrapped here; edge vectors are lower triangular. */
-        double fraction[3];
-        for (int d = 2; d >= 0; d--) {
-            fraction[d] = to[d] - origin[d];
-            for (int e = 2; e > d; e--) fraction[d] -= fraction[e] * cell[e][d];
-            fraction[d] /= cell[d][d];
-        }
-        for (int d = 0; d < 3; d++)
-            if (periodic[d])
-                for (int c = 0; c < 3; c++) to[c] -= floor(fraction[d]) * cell[d][c];
-        s->image[i] = IMAGE_ORIGIN;
-    }
+    put(s, x, origin, (const double(*)[3])cell, periodic);
     if (simulation_refresh(s, energies)) return -1;
     if (v) memcpy(s->v, v, n * sizeof(double));
     return 0;

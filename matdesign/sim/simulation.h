@@ -41,7 +41,7 @@ typedef struct Simulation {
     int most_atoms;           /* largest nlocal + nghost for which the pointers were fetched */
     int64_t remaining;        /* MD steps until the next control point */
     double kick;              /* dt/2 in force-to-velocity units where a half kick follows, 0 at set-up */
-    int controlled, held, energies, setting_up, lost, broken;
+    int controlled, held, energies, setting_up, lost, nonfinite, broken;
 } Simulation;
 
 /* Opens an instance, runs the commands (which must create the box and the pair style) and creates `atoms` atoms of
@@ -64,7 +64,7 @@ EXPORT int simulation_run(Simulation *simulation, int64_t steps);
 EXPORT int simulation_step(Simulation *simulation, int64_t steps, int energies);
 
 /* Puts the atoms at x [atoms][3] with velocities v (NULL: at rest) and evaluates the forces there: one force
- * evaluation, no set-up. Positions are wrapped into a periodic cell; image flags become zero. */
+ * evaluation, no set-up. Positions are wrapped into a periodic cell, and unwrap to x again. */
 EXPORT int simulation_place(Simulation *simulation, const double *x, const double *v, int energies);
 
 /* Evaluates the forces at the positions now in x, moved by less than a cell; the atoms are at rest afterwards. */

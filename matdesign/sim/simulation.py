@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from ase import Atoms
+from ase import Atoms, units
 from ase.calculators.lammps import Prism
 from numpy.typing import NDArray
 
@@ -15,9 +15,12 @@ from matdesign.errors import InputError, SimulationError
 from matdesign.native import ERROR_BYTES, LIBRARY
 from matdesign.sim import lammps
 from matdesign.sim.material import Material
+from matdesign.sim.structure import check_atoms
 
 STIFFNESS = 70.0  # of a bond, in energy scales per squared length scale; 57 at the Lennard-Jones minimum
 CONTROL = b"\n\r\0"  # would end a LAMMPS command and start another
+FATAL = {"clear": "rebuild()", "quit": "close()"}  # commands that would take the instance away, and what to call
+OVERLAP = 0.01  # atoms closer than this times the material's length scale have no sensible forces
 
 
 class _Simulation(ctypes.Structure):
@@ -115,7 +118,7 @@ def setup(atoms: Atoms, material: Material) -> Setup:
         InputError: zero atoms, a species the material lacks, positions that are not numbers, atoms on top of each
             other, or a periodic direction without a cell vector.
     """
-    _check(atoms, material)
+    check_atoms(atoms, material, OVERLAP * material.length_scale)
     types = np.array([material.species.index(symbol) + 1 for symbol in atoms.symbols], np.int32)
     cell = np.array(atoms.cell.array, float)
     low = np.zeros(3)
@@ -152,31 +155,20 @@ def setup(atoms: Atoms, material: Material) -> Setup:
     return Setup(commands=tuple(commands), types=types, positions=positions, prism=prism)
 
 
-def _check(atoms: Atoms, material: Material) -> None:
-    if len(atoms) == 0:
-        raise InputError("the structure has no atoms: a simulation needs at least one")
-    unknown = sorted(set(atoms.symbols) - set(material.species))
-    if unknown:
+def _velocities(atoms: Atoms, material: Material) -> NDArray[np.float64] | None:
+    """Velocities from the structure's momenta, in the material's units and the structure's frame; None without any."""
+    if not atoms.has("momenta"):
+        return None
+    if material.units != "metal":
         raise InputError(
-            f"the structure has species {', '.join(unknown)}, material {material.name!r} has "
-            f"{', '.join(material.species)}: choose a material with a potential for all of them"
+            f"the structure's momenta are in ASE's units and material {material.name!r} is in units {material.units}: "
+            "only units metal take them, remove them"
         )
-    wrong = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
-    if len(wrong):
-        raise InputError(f"atom {wrong[0]} has position {atoms.positions[wrong[0]]}: every coordinate must be a number")
-    for direction in range(3):
-        if atoms.pbc[direction] and not atoms.cell.array[direction].any():
-            raise InputError(f"the structure is periodic along {'abc'[direction]} but has no cell vector there")
-    if len(atoms) > 1 and (close := _overlap(atoms, 1e-2 * material.length_scale)):
-        i, j, distance = close
-        raise InputError(f"atoms {i} and {j} overlap (distance {distance:.3g}): move one of them or remove it")
-
-
-def _overlap(atoms: Atoms, cutoff: float) -> tuple[int, int, float] | None:
-    from ase.neighborlist import neighbor_list
-
-    first, second, distance = neighbor_list("ijd", atoms, cutoff)
-    return (int(first[0]), int(second[0]), float(distance[0])) if len(first) else None
+    # ASE's time unit is A sqrt(amu/eV); LAMMPS metal has A/ps.
+    velocities: NDArray[np.float64] = atoms.get_velocities() * (1000.0 * units.fs)
+    if not np.isfinite(velocities).all():
+        raise InputError("the structure's momenta hold values that are not finite numbers: remove the momenta")
+    return velocities
 
 
 class Simulation:
@@ -210,6 +202,7 @@ class Simulation:
         self.material = material
         self._template = atoms.copy()
         self._setup = setup(atoms, material)
+        velocities = _velocities(atoms, material)
         self.atoms = len(atoms)
         commands = self._setup.commands
         lines = (ctypes.c_char_p * len(commands))(*(line.encode() for line in commands))
@@ -220,13 +213,7 @@ class Simulation:
         if not handle:
             raise SimulationError(error.value.decode(errors="replace"))
         self._handle = handle
-        if atoms.has("momenta"):
-            from ase import units
-
-            if material.units != "metal":
-                raise InputError("the structure's momenta are in ASE's units: only materials in units metal take them")
-            # ASE's time unit is A sqrt(amu/eV); LAMMPS metal has A/ps.
-            velocities = atoms.get_velocities() * (1000.0 * units.fs)
+        if velocities is not None:
             self.v[:] = self._setup.prism.vector_to_lammps(velocities, wrap=False)
 
     def _call(self, name: str, *arguments: object) -> None:
@@ -249,8 +236,12 @@ class Simulation:
 
     @property
     def v(self) -> NDArray[np.float64]:
-        """Velocities, float64 [atoms, 3], at the time of `x`."""
+        """Velocities, float64 [atoms, 3], at the time of `x`; set them or write to them."""
         return self._view(self._open.contents.v, (self.atoms, 3))
+
+    @v.setter
+    def v(self, values: NDArray[np.float64] | float) -> None:
+        self.v[...] = values
 
     @property
     def f(self) -> NDArray[np.float64]:
@@ -261,6 +252,10 @@ class Simulation:
     def external(self) -> NDArray[np.float64]:
         """External forces, float64 [atoms, 3], added in every MD step of `step` until changed; `run` ignores them."""
         return self._view(self._open.contents.external, (self.atoms, 3))
+
+    @external.setter
+    def external(self, values: NDArray[np.float64] | float) -> None:
+        self.external[...] = values
 
     @property
     def types(self) -> NDArray[np.int32]:
@@ -320,9 +315,13 @@ class Simulation:
         """Executes one LAMMPS command.
 
         Raises:
-            InputError: the line holds a line break or `$`, which would smuggle in a second command or a variable.
+            InputError: the line holds a line break or `$`, which would smuggle in a second command or a variable, or
+                is one of those that would take the instance away.
             SimulationError: LAMMPS refused it; the message holds its own text.
         """
+        word = (line.split() or [""])[0]
+        if word in FATAL:
+            raise InputError(f"the LAMMPS command {word!r} would take the instance away: use Simulation.{FATAL[word]}")
         self._call("command", self._text(line))
 
     def run(self, steps: int) -> None:

@@ -239,7 +239,9 @@ def check_atoms(atoms: Atoms, material: Material, min_distance: float) -> None:
     if len(bad):
         raise InputError(f"the position of atom {bad[0] + 1} is {atoms.positions[bad[0]]}: it must be finite numbers")
     _known(sorted(set(atoms.symbols)), material)
-    if not np.isfinite(atoms.cell.array).all() or (atoms.pbc.any() and abs(atoms.cell.volume) < 1e-9):
+    missing = atoms.pbc & ~atoms.cell.array.any(axis=1)
+    flat = atoms.pbc.any() and abs(atoms.cell.complete().volume) < 1e-9
+    if not np.isfinite(atoms.cell.array).all() or missing.any() or flat:
         raise InputError("the structure is periodic but has no cell: give it one, or set structure.periodic=false")
     i, j, distance = neighbor_list("ijd", atoms, float(min_distance))
     if len(i):
