@@ -568,7 +568,9 @@ def test_atoms_placed_on_each_other():
         simulation.step(1)
 
 
-@pytest.mark.parametrize("line", ["print hi\nshell true", "print ${x}", "print \r", "print \0x", "variable a equal $(1)"])
+@pytest.mark.parametrize(
+    "line", ["print hi\nshell true", "print ${x}", "print \r", "print \0x", "variable a equal $(1)"]
+)
 def test_command_with_a_line_break_or_a_variable_is_refused(line):
     with Simulation(cluster(2), LJ) as simulation:
         with pytest.raises(InputError, match="line break or '\\$'"):
