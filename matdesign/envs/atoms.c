@@ -23,6 +23,7 @@ enum { REWARDS = sizeof rewards / sizeof *rewards };
 /* Columns of an observation: matdesign/envs/layout.py describes the same. */
 enum { SCALARS = 11, VECTORS = 6, NEIGHBOUR_SCALARS = 3 }; /* without the species */
 
+static const double FASTEST = 100.0;  /* v0 */
 static const double STIFFNESS = 70.0; /* of a bond, f0 / l0: curvature that a relaxation begins with */
 
 static const char *const atoms_log_names[] = {"score",    "perf",        "episode_return", "episode_length",
@@ -221,17 +222,21 @@ static void atoms_close(Atoms *a) {
 
 /* ------------------------------------------------------------------------------------------------- observation */
 
-/* Reads positions and energies of this control point; -1 where something is not a number. */
+/* Reads positions and energies of this control point; -1 where something is not a number, or an atom is so fast that
+ * it must have been inside another one: what follows from there is no physics, and a reward beyond all bounds. */
 static int read_state(Atoms *a) {
     const Simulation *s = a->simulation;
     simulation_unwrap(s, a->cell, a->unwrapped);
-    double check = 0.0;
+    double check = 0.0, fastest = 0.0;
     for (int i = 0; i < a->env.agents; i++) {
         a->energies[i] = s->energy[i];
         check += s->energy[i];
     }
-    for (int i = 0; i < 3 * a->env.agents; i++) check += a->unwrapped[i] + s->v[i] + s->f[i];
-    return isfinite(check) ? 0 : -1;
+    for (int i = 0; i < 3 * a->env.agents; i++) {
+        check += a->unwrapped[i] + s->v[i] + s->f[i];
+        fastest = fmax(fastest, fabs(s->v[i]));
+    }
+    return isfinite(check) && fastest < FASTEST * a->velocity ? 0 : -1;
 }
 
 static float clip(double value, double bound) { return (float)(value < -bound ? -bound : value > bound ? bound : value); }
