@@ -50,33 +50,32 @@ class Finder:
         self.library.neighbours_close(self.pointer)
 
 
-def expected(x, cell, periodic, cutoff):
-    """For each atom {neighbour: (distance, vector)} of the nearest image of each."""
+def check(rows, x, cell, periodic, cutoff):
+    atoms, count = rows.shape
     i, j, d, vector = neighbor_list("ijdD", Atoms(positions=x, cell=cell, pbc=periodic), float(cutoff))
-    found = [{} for _ in x]
-    for a, b, distance, delta in zip(i, j, d, vector, strict=True):
-        if a != b and (b not in found[a] or distance < found[a][b][0]):
-            found[a][b] = (distance, delta)
-    return found
+    nearest = np.argsort(-d, kind="stable")  # of a pair's images the nearest is written last
+    distance, delta = np.full((atoms, atoms), np.inf), np.zeros((atoms, atoms, 3))
+    distance[i[nearest], j[nearest]] = d[nearest]
+    delta[i[nearest], j[nearest]] = vector[nearest]
+    np.fill_diagonal(distance, np.inf)
+    ordered = np.full((atoms, count), np.inf)
+    ordered[:, : min(count, atoms)] = np.sort(distance, axis=1)[:, :count]
 
-
-def check(rows, x, cell, periodic, cutoff, tolerance=2e-5):
-    count = rows.shape[1]
-    for row, truth in zip(rows, expected(x, cell, periodic, cutoff), strict=True):
-        ordered = sorted(distance for distance, _ in truth.values())
-        present = row[row["atom"] >= 0]
-        missing = row[len(present) :]
-        # Within a rounding of the cutoff both answers are right.
-        sure = [distance for distance in ordered if distance < cutoff * (1 - 1e-6)]
-        assert min(count, len(sure)) <= len(present) <= min(count, len(ordered))
-        np.testing.assert_allclose(present["distance"], ordered[: len(present)], atol=tolerance)
-        assert len(set(present["atom"])) == len(present)
-        for neighbour in present:
-            distance, vector = truth[neighbour["atom"]]
-            assert neighbour["distance"] == pytest.approx(distance, abs=tolerance)
-            np.testing.assert_allclose(neighbour["vector"], vector, atol=tolerance)
-        assert (missing["atom"] == -1).all()
-        assert not missing["vector"].any()
+    tolerance = 5e-7 * (20 + np.abs(x).max())  # float32
+    present = rows["atom"] >= 0
+    listed = present.sum(axis=1)
+    assert (present == (np.arange(count) < listed[:, None])).all()
+    # Within a rounding of the cutoff both answers are right.
+    assert ((ordered < cutoff - tolerance).sum(axis=1) <= listed).all()
+    assert (listed <= (ordered < np.inf).sum(axis=1)).all()
+    np.testing.assert_allclose(rows["distance"][present], ordered[present], atol=tolerance)
+    atom, _ = np.nonzero(present)
+    neighbour = rows["atom"][present]
+    assert len({*zip(atom, neighbour, strict=True)}) == len(atom)
+    np.testing.assert_allclose(rows["distance"][present], distance[atom, neighbour], atol=tolerance)
+    np.testing.assert_allclose(rows["vector"][present], delta[atom, neighbour], atol=tolerance)
+    assert (rows["atom"][~present] == -1).all()
+    assert not rows["vector"][~present].any()
 
 
 ORTHOGONAL = np.diag([9.0, 7.5, 11.0])
@@ -107,14 +106,14 @@ def test_agrees_with_ase(library, name, atoms):
         finder.close()
 
 
-@pytest.mark.parametrize("atoms", [500, 2000])
+@pytest.mark.parametrize("atoms", [450, 1000])
 @pytest.mark.parametrize("name", ["periodic", "tilted", "slab", "free"])
 def test_cells_in_large_and_uneven_systems(library, atoms, name):
     """Density fluctuates by orders of magnitude, the free system is much longer in one direction."""
     cell, periodic = CASES[name]
-    cell = 3.0 * cell
+    cell = 2.5 * cell
     rng = np.random.default_rng(1)
-    x = rng.beta(0.4, 1.5, (atoms, 3)) @ cell
+    x = rng.beta(0.8, 1.3, (atoms, 3)) @ cell
     if name == "free":
         x[:, 1] *= 40
     finder = Finder(library, atoms, 16)
