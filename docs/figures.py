@@ -19,7 +19,8 @@ def main() -> None:
         sys.exit(__doc__)
     run = Path(sys.argv[1])
     IMAGES.mkdir(exist_ok=True)
-    print(draw_search(load_stored(run / "config.yaml"), best_structure(run), IMAGES / "lj13.png"))
+    config = load_stored(run / "config.yaml", ["render.width=1000", "render.height=420"])
+    print(draw_search(config, best_structure(run), IMAGES / "lj13.png"))
 
 
 if __name__ == "__main__":

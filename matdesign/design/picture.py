@@ -20,7 +20,7 @@ def draw_search(config: Config, structure: Atoms, path: Path) -> Path:
     cloud = random_cloud(config.seed, len(structure), density=density, apart=apart)
     start.positions = cloud * config.material.length_scale
     start.positions -= start.positions.mean(axis=0)
-    scenes = [scene_from_atoms(start), scene_from_atoms(structure)]
+    scenes = [scene_from_atoms(start), scene_from_atoms(structure, fill=1.0)]
     scenes[0].spheres[:, 3] = scenes[1].spheres[:, 3]  # the same atoms: the same size, seen from the same distance
     reach = max(abs(scene.spheres[:, :3]).max() + scene.spheres[:, 3].max() for scene in scenes)
     camera = Camera(target=(0.0, 0.0, 0.0), span=2.2 * float(reach))
