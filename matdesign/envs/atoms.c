@@ -11,7 +11,7 @@
  *                   from rest
  *
  * l0 and e0 are the material's length and energy scales, v0 = sqrt(e0 / mean mass), f0 = e0 / l0. The observation's
- * columns are listed in observe().
+ * columns are listed in observation.c.
  */
 #include "atoms.h"
 
@@ -19,9 +19,6 @@ enum { VELOCITY, KICK, FORCE, DISPLACEMENT, CONTROLS };
 static const char *const control_names[CONTROLS] = {"velocity", "kick", "force", "displacement"};
 static const Reward *const rewards[] = {&reward_energy, &reward_goal};
 enum { REWARDS = sizeof rewards / sizeof *rewards };
-
-/* Columns of an observation: matdesign/envs/layout.py describes the same. */
-enum { SCALARS = 11, VECTORS = 6, NEIGHBOUR_SCALARS = 3 }; /* without the species */
 
 static const double FASTEST = 100.0;  /* v0 */
 static const double STIFFNESS = 70.0; /* of a bond, f0 / l0: curvature that a relaxation begins with */
@@ -45,7 +42,7 @@ static const Setting atoms_settings[] = {
     {"horizon", 20, 1, 1e6, "control steps of an episode", 0},
     {"strength", 1, 0, 1e3, "what an action of length one does, in v0, f0 or l0", 0},
     {"force_cap", 0, 0, 1e6, "displacement: longest move in l0 for each f0 of local force; 0: no such cap", 0},
-    {"remove_drift", 0, 0, 1, "1: the mean action is subtracted, so that the centre of mass stays", 0},
+    {"remove_drift", 0, 0, 1, "1: the mean action is subtracted (by mass, but for forces), so that the centre of mass stays", 0},
     {"neighbours", 12, 1, 64, "neighbours observed, k", 0},
     {"cutoff", 3, 0.5, 20, "farthest neighbour observed, l0", 0},
     {"container", 0, 0, 1e4, "radius about the origin beyond which atoms are turned back, l0; 0: none", 0},
@@ -57,7 +54,7 @@ static const Setting atoms_settings[] = {
     {"start_kt", 0, 0, 1e6, "thermal energy of the starting velocities, e0", 0},
     {"start_relax", 0, 0, 1e6, "force evaluations of a relaxation before the first observation", 0},
     {"own_share", 0.5, 0, 1, "energy reward: share of the atom's own energy drop, the rest is the team's mean", 0},
-    {"reference", NAN, -1e12, 1e12, "energy reward: energy of the ground state in e0; none: no final reward", 0},
+    {"reference", NAN, -1e12, 1e12, "energy reward: energy of the ground state in e0; none: the lowest seen", 0},
     {"final_weight", 2, 0, 1e6, "energy reward: weight of the final energy above the reference per atom", 0},
     {"bonus", 2, 0, 1e6, "energy reward: final reward for reaching the reference", 0},
     {"tolerance", 1e-3, 0, 1e3, "energy reward: energy above the reference that counts as reached, e0; goal: distance, l0", 0},
@@ -67,10 +64,6 @@ static const Setting atoms_settings[] = {
     {"goal_bonus", 0.2, 0, 1e3, "goal reward: for each control step within the tolerance", 0},
     {0},
 };
-
-static int features(int species, int k) {
-    return SCALARS + species + 3 * VECTORS + k * (6 + NEIGHBOUR_SCALARS + species);
-}
 
 static int find_name(const char *given, const char *const *names, int count, int fallback) {
     if (!*given) return fallback;
@@ -87,7 +80,7 @@ static int find_reward(const char *given) {
 
 static int atoms_spaces(const Settings *settings, Spaces *spaces, char *error, size_t bytes) {
     int64_t atoms, coordinates, starts;
-    setting_array(settings, "types", &atoms);
+    const double *types = setting_array(settings, "types", &atoms);
     setting_array(settings, "positions", &coordinates);
     setting_array(settings, "starts", &starts);
     if (atoms < 1 || coordinates != 3 * atoms) {
@@ -95,6 +88,13 @@ static int atoms_spaces(const Settings *settings, Spaces *spaces, char *error, s
                  "needed", (long long)coordinates, (long long)atoms);
         return -1;
     }
+    int species = (int)setting_number(settings, "species"), k = (int)setting_number(settings, "neighbours");
+    for (int64_t i = 0; i < atoms; i++)
+        if (types[i] != floor(types[i]) || types[i] > species) {
+            snprintf(error, bytes, "atom %lld has type %g: types are whole numbers from 1 to %d", (long long)i + 1,
+                     types[i], species);
+            return -1;
+        }
     if (starts % (3 * atoms)) {
         snprintf(error, bytes, "starts has %lld numbers: a multiple of 3 x %lld atoms is needed", (long long)starts,
                  (long long)atoms);
@@ -109,10 +109,9 @@ static int atoms_spaces(const Settings *settings, Spaces *spaces, char *error, s
         snprintf(error, bytes, "reward '%s' is unknown: use energy or goal", setting_text(settings, "reward"));
         return -1;
     }
-    int species = (int)setting_number(settings, "species"), k = (int)setting_number(settings, "neighbours");
     *spaces = (Spaces){
         .agents = (int32_t)atoms,
-        .features = features(species, k),
+        .features = atoms_features(species, k),
         .action_dims = 3,
         .low = -10.0f,
         .high = 10.0f,
@@ -159,11 +158,12 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
     NUMBER(common_goal), NUMBER(goal_bonus);
 #undef NUMBER
     a->k = (int)setting_number(s, "neighbours");
-    a->features = features(a->species, a->k);
+    a->features = atoms_features(a->species, a->k);
     a->length = setting_number(s, "length_scale");
     a->energy = setting_number(s, "energy_scale");
     a->control = find_name(setting_text(s, "control"), control_names, CONTROLS, KICK);
     a->reward = rewards[find_reward(setting_text(s, "reward"))];
+    a->best = NAN;
     for (int t = 0; t < a->species; t++) {
         int64_t count;
         const double *colours = setting_array(s, "colours", &count);
@@ -220,124 +220,22 @@ static void atoms_close(Atoms *a) {
     free(a->measure);
 }
 
-/* ------------------------------------------------------------------------------------------------- observation */
-
 /* Reads positions and energies of this control point; -1 where something is not a number, or an atom is so fast that
  * it must have been inside another one: what follows from there is no physics, and a reward beyond all bounds. */
 static int read_state(Atoms *a) {
     const Simulation *s = a->simulation;
     simulation_unwrap(s, a->cell, a->unwrapped);
-    double check = 0.0, fastest = 0.0;
+    double sum = 0.0, fastest[3] = {0.0, 0.0, 0.0};
     for (int i = 0; i < a->env.agents; i++) {
         a->energies[i] = s->energy[i];
-        check += s->energy[i];
-    }
-    for (int i = 0; i < 3 * a->env.agents; i++) {
-        check += a->unwrapped[i] + s->v[i] + s->f[i];
-        fastest = fmax(fastest, fabs(s->v[i]));
-    }
-    return isfinite(check) && fastest < FASTEST * a->velocity ? 0 : -1;
-}
-
-static float clip(double value, double bound) { return (float)(value < -bound ? -bound : value > bound ? bound : value); }
-
-/* Smooth count of bonded neighbours: 1 below 1.2 l0, 0 above 1.5 l0. */
-static float bonded(float distance) {
-    float t = (distance - 1.2f) / 0.3f;
-    t = t < 0.0f ? 0.0f : t > 1.0f ? 1.0f : t;
-    return 1.0f - t * t * (3.0f - 2.0f * t);
-}
-
-/* One row for each atom:
- *
- *     0 log10(|f| / f0 + 1e-3) / 2          6 coordination / 6 - 1
- *     1 own energy / 3 e0                   7 its mean over all atoms
- *     2 its change in the control step / e0 8 target of the reward, in its own scale
- *     3 mean energy / 3 e0                  9 its present value
- *     4 standard deviation of energies / e0 10 remaining time, 1 at the start and 0 at the end
- *     5 mean square velocity / v0^2         11.. one-hot species
- *
- * then vectors: force f / (5 f0 + |f|), velocity / v0, last action, way to the goal g / (l0 + |g|), way from the
- * centre of mass / (l0 N^(1/3)) (free space only), displacement in the control step / l0; then for each neighbour:
- * unit vector, relative velocity / v0, distance / l0, 1, its energy / 3 e0, one-hot species. A neighbour beyond the
- * cutoff is zeros with distance 3. Values are clipped to [-10, 10], distances to 3.
- */
-static void observe(Atoms *a) {
-    Simulation *s = a->simulation;
-    int n = a->env.agents, k = a->k;
-    const double *x = a->unwrapped, *v = s->v, *f = s->f;
-    neighbours_find(a->finder, x, n, (const double(*)[3])a->cell, a->periodic, a->cutoff * a->length, a->neighbours);
-    const double per_l = 1.0 / a->length, per_v = 1.0 / a->velocity, per_e = 1.0 / a->energy;
-    double centre[3] = {0, 0, 0}, mean_e = 0.0, square_e = 0.0, square_v = 0.0, mean_bonds = 0.0;
-    float *bonds = (float *)a->scratch;
-    for (int i = 0; i < n; i++) {
-        mean_e += a->energies[i];
-        square_e += a->energies[i] * a->energies[i];
-        float sum = 0.0f;
-        const Neighbour *list = a->neighbours + (size_t)i * (size_t)k;
-        for (int j = 0; j < k && list[j].atom >= 0; j++) sum += bonded(list[j].distance * (float)per_l);
-        bonds[i] = sum / 6.0f - 1.0f;
-        mean_bonds += bonds[i];
-    }
-    for (int i = 0; i < n; i++)
+        sum += s->energy[i];
         for (int d = 0; d < 3; d++) {
-            centre[d] += x[3 * i + d] / n;
-            square_v += v[3 * i + d] * v[3 * i + d];
-        }
-    mean_e /= n;
-    double spread_e = sqrt(fmax(square_e / n - mean_e * mean_e, 0.0));
-    const float shared[8] = {clip(mean_e * per_e / 3.0, 10), clip(spread_e * per_e, 10),
-                             clip(square_v / n * per_v * per_v, 10), 0.0f, (float)(mean_bonds / n),
-                             clip(a->target, 10), clip(a->current, 10), 1.0f - (float)a->step / (float)a->horizon};
-    const double per_radius = a->free_space ? per_l / cbrt(n) : 0.0;
-    float *row = a->env.observations;
-    for (int i = 0; i < n; i++) {
-        const double *fi = f + 3 * i, *vi = v + 3 * i, *xi = x + 3 * i;
-        double force = sqrt(fi[0] * fi[0] + fi[1] * fi[1] + fi[2] * fi[2]), goal[3] = {0, 0, 0}, way = 0.0;
-        if (a->reward->needs_goals)
-            for (int d = 0; d < 3; d++) {
-                goal[d] = a->goals[3 * i + d] - xi[d];
-                way += goal[d] * goal[d];
-            }
-        const double per_force = 1.0 / (5.0 * a->force + force), per_way = 1.0 / (a->length + sqrt(way));
-        *row++ = 0.5f * log10f((float)(force / a->force) + 1e-3f);
-        *row++ = clip(a->energies[i] * per_e / 3.0, 10);
-        *row++ = clip((a->energies[i] - a->energies_before[i]) * per_e, 10);
-        *row++ = shared[0], *row++ = shared[1], *row++ = shared[2];
-        *row++ = bonds[i];
-        for (int c = 4; c < 8; c++) *row++ = shared[c];
-        for (int t = 1; t <= a->species; t++) *row++ = s->type[i] == t;
-        for (int d = 0; d < 3; d++) {
-            row[d] = (float)(fi[d] * per_force);
-            row[3 + d] = clip(vi[d] * per_v, 10);
-            row[6 + d] = a->action[3 * i + d];
-            row[9 + d] = (float)(goal[d] * per_way);
-            row[12 + d] = clip((xi[d] - centre[d]) * per_radius, 10);
-            row[15 + d] = clip((xi[d] - a->before[3 * i + d]) * per_l, 10);
-        }
-        row += 3 * VECTORS;
-        const Neighbour *list = a->neighbours + (size_t)i * (size_t)k;
-        for (int j = 0; j < k; j++) {
-            int at = list[j].atom;
-            if (at < 0) {
-                memset(row, 0, sizeof(float) * (size_t)(6 + NEIGHBOUR_SCALARS + a->species));
-                row[6] = 3.0f;
-                row += 6 + NEIGHBOUR_SCALARS + a->species;
-                continue;
-            }
-            float per_distance = 1.0f / fmaxf(list[j].distance, 1e-6f * (float)a->length);
-            float distance = list[j].distance * (float)per_l;
-            for (int d = 0; d < 3; d++) {
-                row[d] = list[j].vector[d] * per_distance;
-                row[3 + d] = clip((v[3 * at + d] - vi[d]) * per_v, 10);
-            }
-            row[6] = distance < 3.0f ? distance : 3.0f;
-            row[7] = 1.0f;
-            row[8] = clip(a->energies[at] * per_e / 3.0, 10);
-            row += 6 + NEIGHBOUR_SCALARS;
-            for (int t = 1; t <= a->species; t++) *row++ = s->type[at] == t;
+            double speed = fabs(s->v[3 * i + d]);
+            fastest[d] = speed > fastest[d] ? speed : fastest[d];
         }
     }
+    double limit = FASTEST * a->velocity;
+    return isfinite(sum) && fastest[0] < limit && fastest[1] < limit && fastest[2] < limit ? 0 : -1;
 }
 
 /* ------------------------------------------------------------------------------------------------------ episode */
@@ -468,14 +366,14 @@ static void atoms_reset(Atoms *a) {
     memcpy(a->before, a->unwrapped, 3 * n * sizeof(double));
     memcpy(a->energies_before, a->energies, n * sizeof(double));
     a->reward->start(a);
-    observe(a);
+    atoms_observe(a);
 }
 
 /* Actions become vectors of at most length one; what is not a number counts as zero. */
 static void read_actions(Atoms *a) {
     const float *given = a->env.actions;
     int n = a->env.agents;
-    float mean[3] = {0.0f, 0.0f, 0.0f};
+    float mean[3] = {0.0f, 0.0f, 0.0f}, total = 0.0f;
     for (int i = 0; i < n; i++) {
         float *to = a->action + 3 * i, square = 0.0f;
         for (int d = 0; d < 3; d++) {
@@ -483,13 +381,16 @@ static void read_actions(Atoms *a) {
             square += to[d] * to[d];
         }
         float scale = square > 1.0f ? 1.0f / sqrtf(square) : 1.0f;
+        /* Forces move the centre of mass by their sum, velocities and displacements by their sum weighted by mass. */
+        float weight = a->control == FORCE ? 1.0f : (float)a->simulation->mass[a->simulation->type[i]];
+        total += weight;
         for (int d = 0; d < 3; d++) {
             to[d] *= scale;
-            mean[d] += to[d] / (float)n;
+            mean[d] += weight * to[d];
         }
     }
     if (a->remove_drift)
-        for (int i = 0; i < 3 * n; i++) a->action[i] -= mean[i % 3];
+        for (int i = 0; i < 3 * n; i++) a->action[i] -= mean[i % 3] / total;
 }
 
 /* Atoms beyond the container lose what carries them further out: they come back by their neighbours' pull or their
@@ -567,7 +468,7 @@ static void atoms_step(Atoms *a) {
         double sum = 0.0;
         for (size_t i = 0; i < n; i++) sum += (double)a->env.rewards[i];
         a->episode_return += sum / (double)n;
-        observe(a);
+        atoms_observe(a);
     }
     if (a->env.finished) log_episode(a);
 }

@@ -60,6 +60,7 @@ typedef struct {
     double *measure;           /* [agents] a reward's own figure of the step before */
     double *scratch;           /* [agents][3] */
     double episode_return;
+    double best;               /* lowest relaxed energy of any episode, energy scales; NaN before the first */
     double target, current;    /* what the reward aims at and where it is, scaled; shown to the agents */
     float colour[ATOMS_SPECIES][4];
     double radius[ATOMS_SPECIES];
@@ -93,6 +94,12 @@ static inline double atoms_total_energy(const Atoms *atoms) {
     for (int i = 0; i < atoms->env.agents; i++) sum += atoms->energies[i];
     return sum;
 }
+
+/* Columns of an observation. */
+int atoms_features(int species, int neighbours);
+
+/* Writes env.observations for this moment. */
+void atoms_observe(Atoms *atoms);
 
 /* Positions and energy of this moment become the episode's result. */
 void atoms_store_result(Atoms *atoms);

@@ -2,55 +2,63 @@
  *
  * Up to ALL_PAIRS atoms every atom is a candidate of every other: for so few, a straight loop that the compiler
  * vectorizes beats any list. Above, atoms are sorted into cells at least one cutoff wide and the candidates are those
- * of the 27 cells around. Positions are handled as fractions of the cell, where the minimum image is a rounding.
+ * of the 27 cells around. Positions are handled as fractions of the cell in 32-bit integers: their wrap-around is the
+ * minimum image.
  */
 #include "neighbours.h"
+#include "clones.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && defined(__linux__)
-/* One copy for each instruction set, chosen when the library is loaded. */
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#define AVX512
+#include <immintrin.h>
 #endif
 
-enum { ALL_PAIRS = 400, SORTED = 32 };
+enum { ALL_PAIRS = 400, SORTED = 32, LANES = 16 };
 
 struct Neighbours {
     int atoms, count;
-    float *fraction[3];    /* [atoms] */
+    uint32_t *fraction[3]; /* [atoms] of the cell, times 2^32 */
     float *squared;        /* [atoms] distances of the present atom's candidates */
     float *delta[3];       /* [atoms] their vectors */
     int32_t *candidate;    /* [atoms] which atoms they are */
-    float *gathered[3];    /* [atoms] their fractions, in cell order */
+    uint32_t *gathered[3]; /* [atoms] their fractions, in cell order */
     int32_t *order, *cell_of, *first; /* atoms sorted by cell */
     int32_t *near;         /* [atoms] candidates within reach */
-    uint8_t *hit;          /* [atoms] 1 for those */
+    float *key;            /* [atoms] their squared distances, then distances */
+    int32_t *sorted;       /* [atoms] places in `near`, nearest first */
     float *reach;          /* [atoms] squared distance that held about `count` neighbours last time; 0: unknown */
     int first_capacity;
 };
+
+/* Room for `atoms` values and a vector beyond, on a cache line. */
+static void *line_aligned(int atoms) {
+    size_t bytes = ((size_t)atoms * sizeof(float) / 64 + 4) * 64;
+    void *memory = aligned_alloc(64, bytes);
+    return memory ? memset(memory, 0, bytes) : NULL;
+}
 
 Neighbours *neighbours_open(int atoms, int count) {
     Neighbours *n = calloc(1, sizeof *n);
     if (!n) return NULL;
     n->atoms = atoms, n->count = count;
-    size_t floats = ((size_t)atoms + 64) * sizeof(float);
     int complete = 1;
     for (int d = 0; d < 3; d++) {
-        complete &= (n->fraction[d] = malloc(floats)) != NULL;
-        complete &= (n->delta[d] = malloc(floats)) != NULL;
-        complete &= (n->gathered[d] = malloc(floats)) != NULL;
+        complete &= (n->fraction[d] = line_aligned(atoms)) != NULL;
+        complete &= (n->delta[d] = line_aligned(atoms)) != NULL;
+        complete &= (n->gathered[d] = line_aligned(atoms)) != NULL;
     }
-    complete &= (n->squared = malloc(floats)) != NULL;
-    complete &= (n->candidate = malloc(floats)) != NULL;
-    complete &= (n->order = malloc(floats)) != NULL;
-    complete &= (n->cell_of = malloc(floats)) != NULL;
-    complete &= (n->near = malloc(floats)) != NULL;
-    complete &= (n->hit = malloc(floats)) != NULL;
-    complete &= (n->reach = calloc((size_t)atoms, sizeof(float))) != NULL;
+    complete &= (n->squared = line_aligned(atoms)) != NULL;
+    complete &= (n->candidate = line_aligned(atoms)) != NULL;
+    complete &= (n->order = line_aligned(atoms)) != NULL;
+    complete &= (n->cell_of = line_aligned(atoms)) != NULL;
+    complete &= (n->near = line_aligned(atoms)) != NULL;
+    complete &= (n->key = line_aligned(atoms)) != NULL;
+    complete &= (n->sorted = line_aligned(atoms)) != NULL;
+    complete &= (n->reach = line_aligned(atoms)) != NULL;
     if (complete) return n;
     neighbours_close(n);
     return NULL;
@@ -68,67 +76,95 @@ void neighbours_close(Neighbours *n) {
     free(n->order);
     free(n->cell_of);
     free(n->near);
-    free(n->hit);
+    free(n->key);
+    free(n->sorted);
     free(n->reach);
     free(n->first);
     free(n);
 }
 
 typedef struct {
-    float edge[3][3];  /* lower triangular; 1 on the diagonal of a free direction */
-    float wrap[3];     /* 1 where periodic */
+    double edge[3][3]; /* lower triangular; a free direction has an edge of twice the atoms' extent */
+    double low[3];     /* where fractions of a free direction begin */
     float cutoff2;
 } Geometry;
 
 /* Vectors and squared distances from one atom (fractions at s) to `many` candidates. */
-CLONES static void distances(const Geometry *g, const float s[3], int many, const float *restrict fx,
-                             const float *restrict fy, const float *restrict fz, float *restrict dx, float *restrict dy,
-                             float *restrict dz, float *restrict squared) {
-    const float rounding = 12582912.0f; /* 1.5 * 2^23: adding and subtracting it rounds to the nearest integer */
-    const float sx = s[0], sy = s[1], sz = s[2], wx = g->wrap[0], wy = g->wrap[1], wz = g->wrap[2];
-    const float ax = g->edge[0][0], bx = g->edge[1][0], by = g->edge[1][1];
-    const float cx = g->edge[2][0], cy = g->edge[2][1], cz = g->edge[2][2];
+CLONES static void distances(const Geometry *g, const uint32_t s[3], int many, const uint32_t *restrict fx,
+                             const uint32_t *restrict fy, const uint32_t *restrict fz, float *restrict dx,
+                             float *restrict dy, float *restrict dz, float *restrict squared) {
+    const uint32_t sx = s[0], sy = s[1], sz = s[2];
+    const float ax = (float)(0x1p-32 * g->edge[0][0]), bx = (float)(0x1p-32 * g->edge[1][0]),
+                by = (float)(0x1p-32 * g->edge[1][1]), cx = (float)(0x1p-32 * g->edge[2][0]),
+                cy = (float)(0x1p-32 * g->edge[2][1]), cz = (float)(0x1p-32 * g->edge[2][2]);
+    many = (many + LANES - 1) / LANES * LANES; /* arrays are that long */
     for (int j = 0; j < many; j++) {
-        float x = fx[j] - sx, y = fy[j] - sy, z = fz[j] - sz;
-        x -= wx * ((x + rounding) - rounding);
-        y -= wy * ((y + rounding) - rounding);
-        z -= wz * ((z + rounding) - rounding);
+        float x = (float)(int32_t)(fx[j] - sx), y = (float)(int32_t)(fy[j] - sy), z = (float)(int32_t)(fz[j] - sz);
         float vx = x * ax + y * bx + z * cx, vy = y * by + z * cy, vz = z * cz;
         dx[j] = vx, dy[j] = vy, dz[j] = vz;
         squared[j] = vx * vx + vy * vy + vz * vz;
     }
 }
 
-/* hit[j] = 1 where candidate j is closer than `limit`, else 0. */
-CLONES static void compare(const float *restrict squared, int many, float limit, uint8_t *restrict hit) {
-    for (int j = 0; j < many; j++) hit[j] = squared[j] < limit;
-}
-
-/* Indices of the candidates closer than `limit`, in order; returns how many. */
-static int within(Neighbours *n, int many, float limit) {
+#ifdef AVX512
+/* The same as the loop in within(), sixteen at a time. */
+__attribute__((target("avx512f"))) static int within_avx512(const float *restrict squared, int many, float limit,
+                                                            int32_t *restrict near, float *restrict key) {
+    const __m512 limits = _mm512_set1_ps(limit);
+    __m512i index = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     int found = 0;
-    compare(n->squared, many, limit, n->hit);
-    memset(n->hit + many, 0, 8);
-    for (int j = 0; j < many; j += 8) {
-        uint64_t word;
-        memcpy(&word, n->hit + j, 8);
-        for (; word; word &= word - 1) n->near[found++] = j + (__builtin_ctzll(word) >> 3);
+    for (int j = 0; j < many; j += 16) {
+        __m512 s = _mm512_loadu_ps(squared + j);
+        __mmask16 hit = _mm512_cmp_ps_mask(s, limits, _CMP_LT_OQ);
+        if (many - j < 16) hit &= (__mmask16)((1u << (many - j)) - 1u);
+        _mm512_storeu_si512(near + found, _mm512_maskz_compress_epi32(hit, index));
+        _mm512_storeu_ps(key + found, _mm512_maskz_compress_ps(hit, s));
+        found += __builtin_popcount(hit);
+        index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
+    }
+    return found;
+}
+#endif
+
+/* Indices of the candidates closer than `limit`, in order, and their squared distances; returns how many. */
+static int within(const float *restrict squared, int many, float limit, int32_t *restrict near, float *restrict key) {
+#ifdef AVX512
+    if (__builtin_cpu_supports("avx512f")) return within_avx512(squared, many, limit, near, key);
+#endif
+    int found = 0;
+    for (int j = 0; j < many; j++) { /* no branch: which are near is different for every atom */
+        near[found] = j;
+        key[found] = squared[j];
+        found += squared[j] < limit;
     }
     return found;
 }
 
-/* Orders up to SORTED indices by squared distance, by counting for each how many come before it: no branches. */
-CLONES static void rank_sort(const float *squared, const int32_t *near, int found, int32_t *sorted) {
-    float key[SORTED];
-    int32_t rank[SORTED];
-    for (int i = 0; i < SORTED; i++) key[i] = i < found ? squared[near[i]] : HUGE_VALF, rank[i] = 0;
-    int padded = found <= 16 ? 16 : SORTED;
-    for (int j = 0; j < found; j++) {
-        const float by = key[j];
-        /* Of equal distances the earlier candidate comes first. */
-        for (int i = 0; i < padded; i++) rank[i] += (by < key[i]) | ((by == key[i]) & (j < i));
+typedef float Keys __attribute__((vector_size(4 * LANES)));
+typedef int32_t Ranks __attribute__((vector_size(4 * LANES)));
+
+/* Order of the first `found` (at most SORTED) keys, by counting for each how many are smaller: no branches. The keys
+ * behind them are overwritten. Equal keys get equal ranks: returns 0 where there are any. */
+CLONES static int rank_sort(float *restrict key, int found, int32_t *restrict order) {
+    int lanes = found <= LANES ? LANES : SORTED, sum = 0;
+    for (int i = 0; i < SORTED; i++) key[found + i] = HUGE_VALF;
+    for (int begin = 0; begin < lanes; begin += LANES) {
+        Keys keys;
+        Ranks ranks = {0};
+        memcpy(&keys, key + begin, sizeof keys);
+        for (int j = 0; j < lanes; j++) ranks -= key[j] < keys;
+        int32_t rank[LANES];
+        memcpy(rank, &ranks, sizeof rank);
+        for (int i = 0; i < LANES; i++) {
+            order[rank[i]] = begin + i; /* all that are not keys rank behind them */
+            sum += rank[i];
+        }
     }
-    for (int i = 0; i < found; i++) sorted[rank[i]] = near[i];
+    return 2 * (sum - (lanes - found) * found) == found * (found - 1);
+}
+
+CLONES static void square_roots(float *restrict values, int many) {
+    for (int i = 0; i < many; i++) values[i] = sqrtf(values[i]);
 }
 
 /* Brings the `count` nearest of near[0 .. found) to its front, in order. */
@@ -147,31 +183,33 @@ static void select_nearest(const float *squared, int32_t *near, int found, int c
 /* The list of one atom from its candidates, of which `self` is the atom itself. */
 static void nearest(Neighbours *n, const Geometry *g, int atom, int many, int self, Neighbour *list) {
     n->squared[self] = HUGE_VALF;
-    float limit = n->reach[atom] > 0.0f ? fminf(n->reach[atom], g->cutoff2) : g->cutoff2;
-    int32_t sorted[SORTED];
-    const int32_t *order = sorted;
-    int found = within(n, many, limit);
-    if (found < n->count && limit < g->cutoff2) found = within(n, many, g->cutoff2);
-    if (found <= SORTED) {
-        rank_sort(n->squared, n->near, found, sorted);
-    } else {
-        select_nearest(n->squared, n->near, found, n->count);
-        order = n->near;
+    float limit = n->reach[atom];
+    int found = 0;
+    for (;; limit *= 1.5f) {
+        if (!(limit > 0.0f && limit < g->cutoff2)) limit = g->cutoff2;
+        found = within(n->squared, many, limit, n->near, n->key);
+        if (found >= n->count || limit == g->cutoff2) break;
     }
     int listed = found < n->count ? found : n->count;
+    if (found > SORTED || !rank_sort(n->key, found, n->sorted)) {
+        select_nearest(n->squared, n->near, found, n->count);
+        for (int k = 0; k < listed; k++) n->key[k] = n->squared[n->near[k]], n->sorted[k] = k;
+    }
+    square_roots(n->key, (found + LANES - 1) / LANES * LANES);
     for (int k = 0; k < listed; k++) {
-        int32_t c = order[k];
-        list[k] = (Neighbour){n->candidate[c], {n->delta[0][c], n->delta[1][c], n->delta[2][c]}, sqrtf(n->squared[c])};
+        int at = n->sorted[k], c = n->near[at];
+        list[k] = (Neighbour){n->candidate[c], {n->delta[0][c], n->delta[1][c], n->delta[2][c]}, n->key[at]};
     }
     for (int k = listed; k < n->count; k++) list[k] = (Neighbour){-1, {0.0f, 0.0f, 0.0f}, 0.0f};
     /* A little beyond the farthest listed, so that next time's first pass finds enough and not many more. */
-    n->reach[atom] = listed == n->count ? 1.15f * n->squared[order[listed - 1]] : 0.0f;
+    float farthest = listed ? list[listed - 1].distance : 0.0f;
+    n->reach[atom] = listed == n->count ? 1.12f * farthest * farthest : 0.0f;
 }
 
 static void find_all_pairs(Neighbours *n, const Geometry *g, int atoms, Neighbour *list) {
     for (int j = 0; j < atoms; j++) n->candidate[j] = j;
     for (int i = 0; i < atoms; i++) {
-        float s[3] = {n->fraction[0][i], n->fraction[1][i], n->fraction[2][i]};
+        uint32_t s[3] = {n->fraction[0][i], n->fraction[1][i], n->fraction[2][i]};
         distances(g, s, atoms, n->fraction[0], n->fraction[1], n->fraction[2], n->delta[0], n->delta[1], n->delta[2],
                   n->squared);
         nearest(n, g, i, atoms, i, list + (size_t)i * (size_t)n->count);
@@ -186,16 +224,10 @@ static int find_by_cells(Neighbours *n, const Geometry *g, const int periodic[3]
     double cx = g->edge[2][0], cy = g->edge[2][1], cz = g->edge[2][2];
     double face_x = sqrt(by * by * cz * cz + bx * bx * cz * cz + (bx * cy - by * cx) * (bx * cy - by * cx));
     double face_y = ax * sqrt(cz * cz + cy * cy);
-    double height[3] = {ax * by * cz / face_x, ax * by * cz / face_y, cz}, low[3], width[3];
+    double height[3] = {ax * by * cz / face_x, ax * by * cz / face_y, cz}, width[3];
     int cells[3];
     for (int d = 0; d < 3; d++) {
-        float least = n->fraction[d][0], most = least;
-        for (int i = 1; i < atoms; i++) {
-            least = fminf(least, n->fraction[d][i]);
-            most = fmaxf(most, n->fraction[d][i]);
-        }
-        low[d] = periodic[d] ? 0.0 : least;
-        width[d] = periodic[d] ? 1.0 : fmax((double)(most - least) * 1.000001, 1e-6);
+        width[d] = periodic[d] ? 1.0 : 0.5;
         double slabs = width[d] * height[d] / cutoff;
         cells[d] = slabs > 1000.0 ? 1000 : slabs < 1.0 ? 1 : (int)slabs;
         if (periodic[d] && cells[d] < 3) cells[d] = 1; /* two cells would be neighbours on both sides */
@@ -214,10 +246,8 @@ static int find_by_cells(Neighbours *n, const Geometry *g, const int periodic[3]
     for (int i = 0; i < atoms; i++) {
         int at[3];
         for (int d = 0; d < 3; d++) {
-            double f = (double)n->fraction[d][i];
-            if (periodic[d]) f -= floor(f);
-            int c = (int)((f - low[d]) / width[d] * cells[d]);
-            at[d] = c < 0 ? 0 : c >= cells[d] ? cells[d] - 1 : c;
+            int c = (int)(0x1p-32 * n->fraction[d][i] / width[d] * cells[d]);
+            at[d] = c < cells[d] ? c : cells[d] - 1;
         }
         n->cell_of[i] = (at[0] * cells[1] + at[1]) * cells[2] + at[2];
         n->first[n->cell_of[i] + 1]++;
@@ -256,7 +286,7 @@ static int find_by_cells(Neighbours *n, const Geometry *g, const int periodic[3]
         }
         for (int k = begin; k < end; k++) {
             int i = n->order[k], self = 0;
-            float s[3] = {n->fraction[0][i], n->fraction[1][i], n->fraction[2][i]};
+            uint32_t s[3] = {n->fraction[0][i], n->fraction[1][i], n->fraction[2][i]};
             distances(g, s, many, n->gathered[0], n->gathered[1], n->gathered[2], n->delta[0], n->delta[1], n->delta[2],
                       n->squared);
             while (n->candidate[self] != i) self++;
@@ -266,22 +296,42 @@ static int find_by_cells(Neighbours *n, const Geometry *g, const int periodic[3]
     return 0;
 }
 
+/* Coordinates of x along the edges; those of a free direction count from `low`. */
+static void fractions(const Geometry *g, const double inverse[3], const double x[3], double f[3]) {
+    f[2] = (x[2] - g->low[2]) * inverse[2];
+    f[1] = (x[1] - f[2] * g->edge[2][1] - g->low[1]) * inverse[1];
+    f[0] = (x[0] - f[1] * g->edge[1][0] - f[2] * g->edge[2][0] - g->low[0]) * inverse[0];
+}
+
 void neighbours_find(Neighbours *n, const double *x, int atoms, const double cell[3][3], const int periodic[3],
                      double cutoff, Neighbour *list) {
     Geometry g = {.cutoff2 = (float)(cutoff * cutoff)};
-    double edge[3][3] = {{0}}, inverse[3];
+    double extent[3][2] = {{INFINITY, -INFINITY}, {INFINITY, -INFINITY}, {INFINITY, -INFINITY}}, inverse[3];
     for (int d = 0; d < 3; d++) {
-        for (int e = 0; e < d; e++) edge[d][e] = periodic[d] ? cell[d][e] : 0.0;
-        edge[d][d] = periodic[d] ? cell[d][d] : 1.0;
-        g.wrap[d] = periodic[d] ? 1.0f : 0.0f;
-        inverse[d] = 1.0 / edge[d][d];
-        for (int e = 0; e < 3; e++) g.edge[d][e] = (float)edge[d][e];
+        for (int e = 0; e < d; e++) g.edge[d][e] = periodic[d] ? cell[d][e] : 0.0;
+        g.edge[d][d] = periodic[d] ? cell[d][d] : 1.0;
+        inverse[d] = 1.0 / g.edge[d][d];
+    }
+    if (!periodic[0] || !periodic[1] || !periodic[2]) {
+        for (int i = 0; i < atoms; i++) {
+            double f[3];
+            fractions(&g, inverse, x + 3 * i, f);
+            for (int d = 0; d < 3; d++) {
+                extent[d][0] = f[d] < extent[d][0] ? f[d] : extent[d][0];
+                extent[d][1] = f[d] > extent[d][1] ? f[d] : extent[d][1];
+            }
+        }
+        for (int d = 0; d < 3; d++) {
+            if (periodic[d]) continue;
+            g.low[d] = extent[d][0];
+            g.edge[d][d] = 2.0 * (extent[d][1] - extent[d][0]) * (1.0 + 1e-9) + 1e-9 * cutoff;
+            inverse[d] = 1.0 / g.edge[d][d];
+        }
     }
     for (int i = 0; i < atoms; i++) {
-        double fz = x[3 * i + 2] * inverse[2];
-        double fy = (x[3 * i + 1] - fz * edge[2][1]) * inverse[1];
-        double fx = (x[3 * i] - fy * edge[1][0] - fz * edge[2][0]) * inverse[0];
-        n->fraction[0][i] = (float)fx, n->fraction[1][i] = (float)fy, n->fraction[2][i] = (float)fz;
+        double f[3];
+        fractions(&g, inverse, x + 3 * i, f);
+        for (int d = 0; d < 3; d++) n->fraction[d][i] = (uint32_t)(int64_t)(f[d] * 0x1p32);
     }
     if (atoms <= ALL_PAIRS || find_by_cells(n, &g, periodic, cutoff, atoms, list)) find_all_pairs(n, &g, atoms, list);
 }
