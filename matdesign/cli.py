@@ -66,18 +66,18 @@ class Parser(argparse.ArgumentParser):
 
 
 def _design(arguments: argparse.Namespace) -> int:
-    from matdesign.design.job import design
+    from matdesign.design.job import check_design, design
 
-    return _job("design", design, arguments)
+    return _job("design", check_design, design, arguments)
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from matdesign.design.job import train
+    from matdesign.design.job import check_train, train
 
-    return _job("train", train, arguments)
+    return _job("train", check_train, train, arguments)
 
 
-def _job(verb: str, job: Callable[..., None], arguments: argparse.Namespace) -> int:
+def _job(verb: str, check: Callable[..., None], job: Callable[..., None], arguments: argparse.Namespace) -> int:
     from matdesign.config import load
     from matdesign.design.run import RunFolder
 
@@ -91,6 +91,7 @@ def _job(verb: str, job: Callable[..., None], arguments: argparse.Namespace) -> 
         config = run.config(arguments.settings)
     else:
         config = load(arguments.settings, arguments.config_dir)
+        check(config)
         run = RunFolder.create(config, verb)
     if not config.quiet:
         print(f"matdesign: {verb} in {run.path}", file=sys.stderr)

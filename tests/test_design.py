@@ -12,7 +12,7 @@ from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.export import best_structure, export
 from matdesign.design.flight import fly, search_figures
-from matdesign.design.job import design, evaluate
+from matdesign.design.job import check_design, design, evaluate
 from matdesign.design.multistart import multistart, random_cloud
 from matdesign.design.picture import render_run
 from matdesign.design.run import RunFolder
@@ -183,9 +183,10 @@ def test_bad_requests_get_one_clear_error(finished, tmp_path):
     smaller = load([*SMALL, "env.settings.neighbours=6"])
     with RunFolder.open(folder) as run, pytest.raises(InputError, match="not of this policy"):
         evaluate(smaller, run)
-    squared = load(["env=squared", f"output={tmp_path / 'b'}"])
-    with RunFolder.create(squared, "design") as run, pytest.raises(InputError, match="use matdesign train"):
-        design(squared, run)
+    with pytest.raises(InputError, match="use matdesign train"):
+        check_design(load(["env=squared"]))
+    with pytest.raises(InputError, match="needs a free cluster"):
+        check_design(load(["material=copper"]))
     wrong = load(["env=squared", "agent.policy.kind=equivariant"])
     with open_vector(wrong) as vector, pytest.raises(InputError, match="needs atoms"):
         make_policy(wrong, vector)

@@ -35,6 +35,25 @@ from matdesign.sim.material import ENERGY_UNITS
 from matdesign.sim.simulation import Simulation
 
 
+def check_train(config: Config) -> None:
+    """Raises InputError for whatever would stop `train` before its first step: nothing is on disk yet."""
+    _device(config)
+    with open_vector(config) as vector:
+        make_policy(config, vector)
+
+
+def check_design(config: Config) -> None:
+    """Raises InputError for whatever would stop `design` before its first step: nothing is on disk yet."""
+    if config.env.environment != ATOMS or config.env.settings.get("reward", "energy") != "energy":
+        raise InputError(f"matdesign design needs env=atoms/cluster, not {config.env.name}: use matdesign train")
+    if config.material.structure.atoms is None or config.material.structure.periodic is not False:
+        raise InputError(
+            f"matdesign design needs a free cluster, not the crystal of material={config.material.name}: give "
+            "material.structure.kind=packing, atoms, density and periodic=false under material.structure"
+        )
+    check_train(config)
+
+
 def train(config: Config, run: RunFolder) -> None:
     """Trains the configured policy into the run folder, going on from its last checkpoint, and flies it once."""
     _train(config, run)
@@ -55,19 +74,10 @@ def evaluate(config: Config, run: RunFolder) -> None:
 
 
 def design(config: Config, run: RunFolder) -> None:
-    """Trains a policy, searches with it, compares with multi-start minimization, exports the best structure.
-
-    Raises:
-        InputError: the environment is not one whose atoms go down in energy.
-    """
-    if config.env.environment != ATOMS or config.env.settings.get("reward", "energy") != "energy":
-        raise InputError(f"matdesign design needs env=atoms/cluster, not {config.env.name}: use matdesign train")
+    """Trains a policy, searches with it, compares with multi-start minimization, exports the best structure."""
     _train(config, run)
-    rows = [
-        _search(_resized(config, atoms), run, trained=atoms == config.material.structure.atoms)
-        for atoms in (config.material.structure.atoms, *config.evaluation.transfer)
-        if atoms is not None
-    ]
+    rows = [_search(config, run, trained=True)]
+    rows += [_search(_resized(config, atoms), run, trained=False) for atoms in config.evaluation.transfer]
     spent = _training_evaluations(run.path)
     structure, energy = _finish(config, rows[0].best)
     paths = export(structure, run.path / EXPORTS, BEST, material=config.material, energy=energy, seed=config.seed)
@@ -89,11 +99,7 @@ def design(config: Config, run: RunFolder) -> None:
 
 def _train(config: Config, run: RunFolder) -> None:
     torch.set_num_threads(config.agent.threads)
-    device = config.agent.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("agent.device=cuda, but torch sees no CUDA device: use agent.device=cpu")
+    device = _device(config)
     with open_vector(config) as vector:
         ppo = PPO(vector, make_policy(config, vector), config.agent.ppo, device=device, seed=config.seed)
         title = f"{run.verb} {config.material.name if config.env.environment == ATOMS else config.env.name}"
@@ -111,6 +117,15 @@ def _train(config: Config, run: RunFolder) -> None:
                 checkpoint_every=config.agent.checkpoint_every,
                 show=dashboard,
             )
+
+
+def _device(config: Config) -> str:
+    device = config.agent.device
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("agent.device=cuda, but torch sees no CUDA device: use agent.device=cpu")
+    return device
 
 
 def _trained_policy(config: Config, run: RunFolder, policy: Policy) -> Policy:

@@ -5,15 +5,19 @@
  *
  *     -final_weight * (E - E_ref) / N + bonus * [E < E_ref + tolerance]
  *
- * where E is the relaxed energy and E_ref the reference (both in energy scales), and the episode terminates. Without a
- * reference there is no final reward and the episode is truncated. Range of a step: a collision of hot atoms changes
- * an energy by some tens; differences sum to the total drop, so an agent gains nothing by going up and down again.
- * What can be gamed: own_share 1 rewards an atom for crowding its neighbours; the team's part does not.
+ * where E is the relaxed energy and E_ref the reference (both in energy scales), or, where none is known, the lowest
+ * relaxed energy this environment has seen, the present one included. The episode terminates. Range of a step: a
+ * collision of hot atoms changes an energy by some tens; differences sum to the total drop, so an agent gains nothing by
+ * going up and down again. What can be gamed: own_share 1 rewards an atom for crowding its neighbours, the team's part
+ * does not; without a reference the bonus is easy until something low was found once.
  */
 #include "../envs/atoms.h"
 
+/* What the relaxed energy is compared with, in energy scales; NaN before the first one. */
+static double reference(const Atoms *a) { return isnan(a->reference) ? a->best : a->reference; }
+
 static void start(Atoms *a) {
-    a->target = isnan(a->reference) ? 0.0 : a->reference / a->env.agents / 3.0;
+    a->target = isnan(reference(a)) ? 0.0 : reference(a) / a->env.agents / 3.0;
     a->current = atoms_total_energy(a) / a->energy / a->env.agents / 3.0;
 }
 
@@ -30,21 +34,17 @@ static void step(Atoms *a) {
 }
 
 static int finish(Atoms *a) {
-    int n = a->env.agents, known = !isnan(a->reference);
+    int n = a->env.agents;
     if (atoms_relax(a, a->relax_evaluations, a->relax_tolerance)) return -1;
     atoms_store_result(a);
     double relaxed = a->result_energy / a->energy;
-    int reached = known && relaxed < a->reference + a->tolerance;
-    if (known)
-        for (int i = 0; i < n; i++)
-            a->env.rewards[i] +=
-                (float)(-a->final_weight * (relaxed - a->reference) / n + a->bonus * (reached ? 1.0 : 0.0));
+    a->best = fmin(a->best, relaxed); /* fmin passes over NaN */
+    int reached = relaxed < reference(a) + a->tolerance;
+    double bonus = -a->final_weight * (relaxed - reference(a)) / n + (reached ? a->bonus : 0.0);
+    for (int i = 0; i < n; i++) a->env.rewards[i] += (float)bonus;
     env_log(&a->env, LOG_PERF, reached);
     env_log(&a->env, LOG_SCORE, -relaxed / n);
-    if (known)
-        env_terminate(&a->env);
-    else
-        env_truncate(&a->env);
+    env_terminate(&a->env);
     return 0;
 }
 
