@@ -359,6 +359,10 @@ static int resume(Simulation *s) {
 /* Enters the controlled run at the present positions and velocities. */
 static int begin(Simulation *s) {
     if (command_now(s, "timer timeout off")) return -1; /* left behind by force_timeout */
+    /* LAMMPS would compute the virial for it wherever energies are asked for, and only output reads it. */
+    if (s->lammps->has_id(s->handle, "compute", "thermo_press") &&
+        (command_now(s, "thermo_style custom step") || command_now(s, "uncompute thermo_press")))
+        return -1;
     s->lost = s->nonfinite = s->held = 0;
     s->controlled = s->setting_up = 1;
     coroutine_start(s->coroutine, long_run, s);
@@ -385,7 +389,8 @@ int simulation_end(Simulation *s) {
     s->energy = NULL;
     if (!s->controlled) return 0;
     leave(s);
-    return lammps_failed(s, "run") ? -1 : 0;
+    if (lammps_failed(s, "run")) return -1;
+    return command_now(s, "compute thermo_press all pressure thermo_temp");
 }
 
 int simulation_command(Simulation *s, const char *command) {
