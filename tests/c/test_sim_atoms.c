@@ -1,0 +1,108 @@
+/* test_sim_atoms.c: the atoms environment under actions and settings that break its simulations. */
+#include "../../matdesign/sim/lammps_api.h"
+#include "lammps.h"
+
+extern const Environment environment_atoms;
+
+enum { ATOMS = 32 };
+
+typedef struct {
+    const char *control, *reward;
+    double strength, md_steps;
+    int periodic, threads, fails;
+} Case;
+
+static void fly(const Case *c) {
+    double x[3 * ATOMS], types[ATOMS], horizon = 6, neighbours = 12, reference = -100, relax = 20, one = 1, kt = 0.2;
+    int type[ATOMS];
+    crystal(x, type, ATOMS);
+    for (int i = 0; i < ATOMS; i++) types[i] = type[i];
+    char commands[2048] = "";
+    for (int i = 0; i < CRYSTAL_COMMANDS; i++) {
+        const char *line = crystal_commands[i];
+        if (!c->periodic && strncmp(line, "boundary", 8) == 0) line = "boundary s s s";
+        strcat(strcat(commands, line), "\n");
+    }
+    SettingValue values[] = {
+        {.name = "commands", .text = commands},
+        {.name = "types", .numbers = types, .count = ATOMS},
+        {.name = "positions", .numbers = x, .count = 3 * ATOMS},
+        {.name = "starts", .numbers = x, .count = c->periodic ? 3 * ATOMS : 0},
+        {.name = "control", .text = c->control},
+        {.name = "reward", .text = c->reward},
+        {.name = "strength", .numbers = &c->strength, .count = 1},
+        {.name = "md_steps", .numbers = &c->md_steps, .count = 1},
+        {.name = "horizon", .numbers = &horizon, .count = 1},
+        {.name = "neighbours", .numbers = &neighbours, .count = 1},
+        {.name = "reference", .numbers = &reference, .count = 1},
+        {.name = "relax_evaluations", .numbers = &relax, .count = 1},
+        {.name = "remove_drift", .numbers = &one, .count = 1},
+        {.name = "start_kt", .numbers = &kt, .count = 1},
+        {.name = "kt", .numbers = &kt, .count = 1},
+        {.name = "friction", .numbers = &one, .count = 1},
+    };
+    Fixture f;
+    if (fixture_open(&f, &environment_atoms, values, sizeof values / sizeof *values, 3, c->threads))
+        fprintf(stderr, "%s\n", f.error);
+    CHECK(f.vector && f.spaces.agents == ATOMS && f.spaces.action_dims == 3);
+    vector_reset(f.vector, 1);
+    Random random = {3};
+    Scene scene = {0};
+    float *actions = f.actions, *observations = f.observations;
+    for (int step = 0; step < 25; step++) {
+        for (int64_t i = 0; i < 3 * f.rows; i++)
+            actions[i] = step % 5 == 4 ? NAN : (float)(random_normal(&random) * (step % 3 == 2 ? 1e30 : 1.0));
+        vector_step(f.vector);
+        for (int64_t i = 0; i < f.rows * f.spaces.features; i++) CHECK(fabsf(observations[i]) <= 10.0f);
+        for (int64_t i = 0; i < f.rows; i++) CHECK(isfinite(f.rewards[i]));
+        vector_draw(f.vector, step % 3, &scene);
+        CHECK(scene.spheres.count >= ATOMS);
+    }
+    float means[16];
+    int64_t episodes = vector_log(f.vector, means);
+    CHECK(episodes >= 6);
+    int failures = -1;
+    for (int i = 0; environment_atoms.log_names[i]; i++)
+        if (strcmp(environment_atoms.log_names[i], "failures") == 0) failures = i;
+    CHECK(failures >= 0 && (means[failures] > 0.0f) == c->fails);
+    scene_free(&scene);
+    fixture_close(&f);
+}
+
+static void settings_that_fail(void) {
+    double x[6] = {0, 0, 0, 1.2, 0, 0}, types[2] = {1, 1}, wrong[2] = {1, 2};
+    SettingValue values[] = {
+        {.name = "commands", .text = "units lj\npair_style nothing"},
+        {.name = "types", .numbers = types, .count = 2},
+        {.name = "positions", .numbers = x, .count = 6},
+    };
+    Fixture f;
+    for (int i = 0; i < 3; i++) {
+        CHECK(fixture_open(&f, &environment_atoms, values, 3, 2, 1) == -1 && strstr(f.error, "pair_style nothing"));
+        fixture_close(&f);
+        values[1].numbers = wrong;
+        CHECK(fixture_open(&f, &environment_atoms, values, 3, 2, 1) == -1 && strstr(f.error, "type 2"));
+        fixture_close(&f);
+        values[1].numbers = types;
+        values[2].count = 5;
+        CHECK(fixture_open(&f, &environment_atoms, values, 3, 2, 1) == -1 && strstr(f.error, "5 coordinates"));
+        fixture_close(&f);
+        values[2].count = 6;
+    }
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 3);
+    char error[512];
+    if (lammps_bind(argv[1], argv[2], 1, error, sizeof error)) fprintf(stderr, "%s\n", error);
+    CHECK(lammps_bound());
+    settings_that_fail();
+    const Case cases[] = {
+        {"kick", "energy", 0.2, 5, 1, 1, 0},         {"velocity", "goal", 1.0, 5, 0, 2, 0},
+        {"force", "energy", 5.0, 5, 0, 3, 0},        {"displacement", "goal", 0.01, 1, 1, 2, 0},
+        {"displacement", "energy", 0.01, 3, 0, 1, 0}, {"velocity", "energy", 1000.0, 20, 1, 2, 1},
+        {"kick", "goal", 1000.0, 20, 1, 3, 1},       {"displacement", "energy", 1000.0, 2, 1, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) fly(&cases[i]);
+    puts("atoms: ok");
+}
