@@ -20,7 +20,14 @@ from matdesign.typed import closest
 
 BAD_INPUT = 2  # exit status
 # What --resume lets change.
-BUDGET = ("agent.ppo.total_agent_steps", "agent.time_limit", "agent.checkpoint_every", "quiet")
+BUDGET = (
+    "agent.ppo.total_agent_steps",
+    "agent.time_limit",
+    "agent.checkpoint_every",
+    "quiet",
+    "env.library",  # code is never loaded only because a stored file names it
+    "lammps.library",
+)
 
 SETTINGS = """\
   seed=1                           of everything random

@@ -53,7 +53,16 @@ def load_stored(path: Path, overrides: Sequence[str] = (), config_dir: Path | No
         for choice in choices:
             group = choice.get_key_element()
             stored[group] = fresh[group]
-    return _finish(stored, values)
+    config = _finish(stored, values)
+    _check_code(config, {override.get_key_element() for override in values})
+    return config
+
+
+def _check_code(config: Config, given: set[str]) -> None:
+    """Refuses to load machine code only because a file that somebody passed on names it."""
+    for key, path in (("env.library", config.env.library), ("lammps.library", config.lammps.library)):
+        if path is not None and key not in given:
+            raise InputError(f"this run loads code from {path}: if you trust that file, add {key}={path}")
 
 
 def dump(config: Config) -> str:

@@ -166,7 +166,7 @@ def test_stored_configuration_is_checked_again(tmp_path):
         good.replace("seed: 7", "seed: many"): "seed='many' must be a whole number",
         good.replace("seed: 7", "sed: 7"): "unknown setting sed; did you mean seed",
         good.replace("seed: 7\n", ""): "seed has no value",
-        good.replace("timestep: 0.01", "timestep: 99"): "absurd",
+        good.replace("timestep: 0.02", "timestep: 99"): "absurd",
         good + "_target_: os.system\n": "names no code",
         "[1, 2]": "no configuration",
         "a: [": "cannot read",
@@ -241,3 +241,14 @@ def test_configurations_are_frozen():
     with pytest.raises(AttributeError):
         config.seed = 1
     assert replace(config, seed=1).seed == 1
+
+
+def test_a_stored_run_does_not_load_code_by_itself(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(dump(load(["env=squared", "env.library=theirs.so", "lammps.library=other.so"])))
+    with pytest.raises(InputError, match=r"loads code from theirs.so: .* add env.library=theirs.so"):
+        load_stored(path)
+    with pytest.raises(InputError, match=r"add lammps.library=other.so"):
+        load_stored(path, ["env.library=theirs.so"])
+    config = load_stored(path, ["env.library=mine.so", "lammps.library=other.so"])
+    assert config.env.library == "mine.so"
