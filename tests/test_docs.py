@@ -1,5 +1,6 @@
 """The commands and the code that the documentation shows run as written."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -56,3 +57,10 @@ def test_shell_commands(tmp_path):
 def test_python_blocks(page, code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, page, "exec"), {"__name__": "__main__"})  # noqa: S102 our own documentation
+
+
+def test_the_page_of_settings_is_what_the_environments_say():
+    spec = importlib.util.spec_from_file_location("environments_page", ROOT / "docs" / "environments.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text() == module.page(), "run python docs/environments.py"
