@@ -79,17 +79,30 @@ def test_final_energy_reward(tolerance, reached):
         assert figures["evaluations"] == result.evaluations > 5
 
 
-def test_without_a_reference_the_episode_is_cut_off_and_nothing_is_paid_at_its_end():
+def test_without_a_reference_the_lowest_energy_seen_stands_in_for_it():
+    defect = icosahedron(1.05)
+    surface = np.argmax(np.linalg.norm(defect, axis=1))
+    defect[surface] *= [-1.7, -1.75, -1.8]  # an atom of the shell sits upon the other side
+    starts = np.array([defect, icosahedron(1.05), icosahedron(1.1)])
     with open_vector(
-        cluster(13), LJ, starts=icosahedron(1.05), horizon=1, md_steps=1, control="displacement", strength=0.0
-    ) as vector:
+        cluster(13), LJ, starts=starts, horizon=1, md_steps=1, control="displacement", strength=0.0,
+        tolerance=1e-3, final_weight=3.0, bonus=5.0, relax_evaluations=3000, relax_tolerance=1e-5,
+    ) as vector:  # fmt: skip
         vector.reset(seed=0)
-        vector.step()
-        assert vector.truncations.all()
-        assert not vector.terminals.any()
-        assert np.abs(vector.rewards).max() < 1e-6
-        assert atoms_result(vector, 0).energy == pytest.approx(LJ13, abs=1e-3)
-        assert vector.log()["perf"] == 0
+        best, seen = np.inf, set()
+        for _ in range(12):
+            np.testing.assert_allclose(vector.observations[:, 8], 0 if np.isinf(best) else best / 39, rtol=1e-5)
+            vector.step()
+            assert vector.terminals.all()
+            energy = atoms_result(vector, 0).energy
+            best = min(best, energy)
+            expected = -3.0 * (energy - best) / 13 + 5.0 * (energy < best + 1e-3)
+            np.testing.assert_allclose(vector.rewards, expected, atol=1e-3)
+            assert vector.log()["perf"] == (energy < best + 1e-3)
+            seen.add(round(energy, 2))
+            vector.step()
+        assert best == pytest.approx(LJ13, abs=1e-4)
+        assert len(seen) > 1
 
 
 def test_relaxation_of_the_final_reward_is_bounded():
