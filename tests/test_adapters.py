@@ -11,7 +11,10 @@ from pettingzoo.test import parallel_api_test, parallel_seed_test
 from squared_reference import Squared
 from test_vector import walkers  # noqa: F401  a fixture
 
+from matdesign.config import load
+from matdesign.envs.atoms import atoms_settings
 from matdesign.errors import InputError
+from matdesign.sim.lammps import bind
 from matdesign.vector import Vector
 from matdesign.vector.gymnasium_adapter import GymnasiumEnv, GymnasiumVectorEnv, agent_spaces
 from matdesign.vector.pettingzoo_adapter import PettingZooEnv
@@ -127,6 +130,14 @@ def test_pettingzoo_checkers(walkers: str, agents: int) -> None:  # noqa: F811
         warnings.simplefilter("error")
         parallel_api_test(PettingZooEnv(walkers, {"agents": agents, "horizon": 30}), num_cycles=100)
         parallel_seed_test(lambda: PettingZooEnv(walkers, {"agents": agents, "horizon": 30}), num_cycles=100)
+
+
+def test_atoms_pass_pettingzoos_checkers() -> None:
+    material = load(["material.structure.atoms=5"]).material
+    bind()
+    settings = atoms_settings(material.structure.build(material), material, {"horizon": 5, "start_relax": 20})
+    parallel_api_test(PettingZooEnv("atoms", settings), num_cycles=60)
+    parallel_seed_test(lambda: PettingZooEnv("atoms", settings), num_cycles=60)
 
 
 def test_pettingzoo_gives_each_agent_its_own_row(walkers: str) -> None:  # noqa: F811
