@@ -19,16 +19,22 @@
 
 enum { ALL_PAIRS = 400, SORTED = 32, LANES = 16 };
 
+/* What is around one atom. */
+typedef struct {
+    float *squared;  /* [atoms] distances of its candidates */
+    float *delta[3]; /* [atoms] their vectors */
+    int32_t *near;   /* [atoms] candidates within reach */
+    float *key;      /* [atoms] their squared distances, then distances */
+    int atom, found; /* how many are within reach */
+} Around;
+
 struct Neighbours {
-    int atoms, count;
+    int count;
+    Around around[2];      /* filled in turn: the next atom's distances run while this one's are being sorted */
     uint32_t *fraction[3]; /* [atoms] of the cell, times 2^32 */
-    float *squared;        /* [atoms] distances of the present atom's candidates */
-    float *delta[3];       /* [atoms] their vectors */
     int32_t *candidate;    /* [atoms] which atoms they are */
     uint32_t *gathered[3]; /* [atoms] their fractions, in cell order */
     int32_t *order, *cell_of, *first; /* atoms sorted by cell */
-    int32_t *near;         /* [atoms] candidates within reach */
-    float *key;            /* [atoms] their squared distances, then distances */
     int32_t *sorted;       /* [atoms] places in `near`, nearest first */
     float *reach;          /* [atoms] squared distance that held about `count` neighbours last time; 0: unknown */
     int first_capacity;
@@ -44,19 +50,21 @@ static void *line_aligned(int atoms) {
 Neighbours *neighbours_open(int atoms, int count) {
     Neighbours *n = calloc(1, sizeof *n);
     if (!n) return NULL;
-    n->atoms = atoms, n->count = count;
+    n->count = count;
     int complete = 1;
     for (int d = 0; d < 3; d++) {
         complete &= (n->fraction[d] = line_aligned(atoms)) != NULL;
-        complete &= (n->delta[d] = line_aligned(atoms)) != NULL;
         complete &= (n->gathered[d] = line_aligned(atoms)) != NULL;
     }
-    complete &= (n->squared = line_aligned(atoms)) != NULL;
+    for (Around *around = n->around; around < n->around + 2; around++) {
+        for (int d = 0; d < 3; d++) complete &= (around->delta[d] = line_aligned(atoms)) != NULL;
+        complete &= (around->squared = line_aligned(atoms)) != NULL;
+        complete &= (around->near = line_aligned(atoms)) != NULL;
+        complete &= (around->key = line_aligned(atoms)) != NULL;
+    }
     complete &= (n->candidate = line_aligned(atoms)) != NULL;
     complete &= (n->order = line_aligned(atoms)) != NULL;
     complete &= (n->cell_of = line_aligned(atoms)) != NULL;
-    complete &= (n->near = line_aligned(atoms)) != NULL;
-    complete &= (n->key = line_aligned(atoms)) != NULL;
     complete &= (n->sorted = line_aligned(atoms)) != NULL;
     complete &= (n->reach = line_aligned(atoms)) != NULL;
     if (complete) return n;
@@ -68,15 +76,17 @@ void neighbours_close(Neighbours *n) {
     if (!n) return;
     for (int d = 0; d < 3; d++) {
         free(n->fraction[d]);
-        free(n->delta[d]);
         free(n->gathered[d]);
     }
-    free(n->squared);
+    for (Around *around = n->around; around < n->around + 2; around++) {
+        for (int d = 0; d < 3; d++) free(around->delta[d]);
+        free(around->squared);
+        free(around->near);
+        free(around->key);
+    }
     free(n->candidate);
     free(n->order);
     free(n->cell_of);
-    free(n->near);
-    free(n->key);
     free(n->sorted);
     free(n->reach);
     free(n->first);
@@ -140,27 +150,36 @@ static int within(const float *restrict squared, int many, float limit, int32_t 
     return found;
 }
 
-typedef float Keys __attribute__((vector_size(4 * LANES)));
-typedef int32_t Ranks __attribute__((vector_size(4 * LANES)));
+#ifdef AVX512
+__attribute__((target("avx512f,popcnt"))) static int rank_sort_avx512(const float *restrict key, int found,
+                                                                      int32_t *restrict order) {
+    const __m512 low = _mm512_loadu_ps(key), high = _mm512_loadu_ps(key + 16);
+    int sum = 0;
+    for (int i = 0; i < found; i++) {
+        const __m512 by = _mm512_set1_ps(key[i]);
+        const __mmask16 first = _mm512_cmp_ps_mask(low, by, _CMP_LT_OQ), second = _mm512_cmp_ps_mask(high, by, _CMP_LT_OQ);
+        int rank = __builtin_popcount((unsigned)second << 16 | first);
+        order[rank] = i;
+        sum += rank;
+    }
+    return 2 * sum == found * (found - 1);
+}
+#endif
 
 /* Order of the first `found` (at most SORTED) keys, by counting for each how many are smaller: no branches. The keys
- * behind them are overwritten. Equal keys get equal ranks: returns 0 where there are any. */
-CLONES static int rank_sort(float *restrict key, int found, int32_t *restrict order) {
-    int lanes = found <= LANES ? LANES : SORTED, sum = 0;
-    for (int i = 0; i < SORTED; i++) key[found + i] = HUGE_VALF;
-    for (int begin = 0; begin < lanes; begin += LANES) {
-        Keys keys;
-        Ranks ranks = {0};
-        memcpy(&keys, key + begin, sizeof keys);
-        for (int j = 0; j < lanes; j++) ranks -= key[j] < keys;
-        int32_t rank[LANES];
-        memcpy(rank, &ranks, sizeof rank);
-        for (int i = 0; i < LANES; i++) {
-            order[rank[i]] = begin + i; /* all that are not keys rank behind them */
-            sum += rank[i];
-        }
+ * behind them, up to SORTED, are infinite. Equal keys get equal ranks: returns 0 where there are any. */
+static int rank_sort(const float *restrict key, int found, int32_t *restrict order) {
+#ifdef AVX512
+    if (__builtin_cpu_supports("avx512f")) return rank_sort_avx512(key, found, order);
+#endif
+    int sum = 0;
+    for (int i = 0; i < found; i++) {
+        int rank = 0;
+        for (int j = 0; j < SORTED; j++) rank += key[j] < key[i];
+        order[rank] = i;
+        sum += rank;
     }
-    return 2 * (sum - (lanes - found) * found) == found * (found - 1);
+    return 2 * sum == found * (found - 1);
 }
 
 CLONES static void square_roots(float *restrict values, int many) {
@@ -180,39 +199,46 @@ static void select_nearest(const float *squared, int32_t *near, int found, int c
     }
 }
 
-/* The list of one atom from its candidates, of which `self` is the atom itself. */
-static void nearest(Neighbours *n, const Geometry *g, int atom, int many, int self, Neighbour *list) {
-    n->squared[self] = HUGE_VALF;
-    float limit = n->reach[atom];
-    int found = 0;
-    for (;; limit *= 1.5f) {
+/* Looks around an atom among candidates with fractions fx, fy, fz, of which `self` is the atom itself. */
+static void look(Neighbours *n, const Geometry *g, Around *around, int atom, int self, int many, const uint32_t *fx,
+                 const uint32_t *fy, const uint32_t *fz) {
+    const uint32_t s[3] = {fx[self], fy[self], fz[self]};
+    distances(g, s, many, fx, fy, fz, around->delta[0], around->delta[1], around->delta[2], around->squared);
+    around->squared[self] = HUGE_VALF;
+    around->atom = atom;
+    for (float limit = n->reach[atom];; limit *= 1.5f) {
         if (!(limit > 0.0f && limit < g->cutoff2)) limit = g->cutoff2;
-        found = within(n->squared, many, limit, n->near, n->key);
-        if (found >= n->count || limit == g->cutoff2) break;
+        around->found = within(around->squared, many, limit, around->near, around->key);
+        if (around->found >= n->count || limit == g->cutoff2) break;
     }
-    int listed = found < n->count ? found : n->count;
-    if (found > SORTED || !rank_sort(n->key, found, n->sorted)) {
-        select_nearest(n->squared, n->near, found, n->count);
-        for (int k = 0; k < listed; k++) n->key[k] = n->squared[n->near[k]], n->sorted[k] = k;
+    for (int i = 0; i < SORTED; i++) around->key[around->found + i] = HUGE_VALF;
+}
+
+/* Lists the nearest of what is around an atom. */
+static void write_list(Neighbours *n, const Around *around, Neighbour *list) {
+    int found = around->found, listed = found < n->count ? found : n->count;
+    list += (size_t)around->atom * (size_t)n->count;
+    if (found > SORTED || !rank_sort(around->key, found, n->sorted)) {
+        select_nearest(around->squared, around->near, found, n->count);
+        for (int k = 0; k < listed; k++) around->key[k] = around->squared[around->near[k]], n->sorted[k] = k;
     }
-    square_roots(n->key, (found + LANES - 1) / LANES * LANES);
+    square_roots(around->key, (found + LANES - 1) / LANES * LANES);
     for (int k = 0; k < listed; k++) {
-        int at = n->sorted[k], c = n->near[at];
-        list[k] = (Neighbour){n->candidate[c], {n->delta[0][c], n->delta[1][c], n->delta[2][c]}, n->key[at]};
+        int at = n->sorted[k], c = around->near[at];
+        float x = around->delta[0][c], y = around->delta[1][c], z = around->delta[2][c];
+        list[k] = (Neighbour){n->candidate[c], {x, y, z}, around->key[at]};
     }
     for (int k = listed; k < n->count; k++) list[k] = (Neighbour){-1, {0.0f, 0.0f, 0.0f}, 0.0f};
     /* A little beyond the farthest listed, so that next time's first pass finds enough and not many more. */
     float farthest = listed ? list[listed - 1].distance : 0.0f;
-    n->reach[atom] = listed == n->count ? 1.12f * farthest * farthest : 0.0f;
+    n->reach[around->atom] = listed == n->count ? 1.12f * farthest * farthest : 0.0f;
 }
 
 static void find_all_pairs(Neighbours *n, const Geometry *g, int atoms, Neighbour *list) {
     for (int j = 0; j < atoms; j++) n->candidate[j] = j;
-    for (int i = 0; i < atoms; i++) {
-        uint32_t s[3] = {n->fraction[0][i], n->fraction[1][i], n->fraction[2][i]};
-        distances(g, s, atoms, n->fraction[0], n->fraction[1], n->fraction[2], n->delta[0], n->delta[1], n->delta[2],
-                  n->squared);
-        nearest(n, g, i, atoms, i, list + (size_t)i * (size_t)n->count);
+    for (int i = 0; i <= atoms; i++) {
+        if (i < atoms) look(n, g, n->around + i % 2, i, i, atoms, n->fraction[0], n->fraction[1], n->fraction[2]);
+        if (i > 0) write_list(n, n->around + (i - 1) % 2, list);
     }
 }
 
@@ -286,11 +312,9 @@ static int find_by_cells(Neighbours *n, const Geometry *g, const int periodic[3]
         }
         for (int k = begin; k < end; k++) {
             int i = n->order[k], self = 0;
-            uint32_t s[3] = {n->fraction[0][i], n->fraction[1][i], n->fraction[2][i]};
-            distances(g, s, many, n->gathered[0], n->gathered[1], n->gathered[2], n->delta[0], n->delta[1], n->delta[2],
-                      n->squared);
             while (n->candidate[self] != i) self++;
-            nearest(n, g, i, many, self, list + (size_t)i * (size_t)n->count);
+            look(n, g, n->around, i, self, many, n->gathered[0], n->gathered[1], n->gathered[2]);
+            write_list(n, n->around, list);
         }
     }
     return 0;

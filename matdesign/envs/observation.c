@@ -73,8 +73,9 @@ CLONES static float show_neighbours(const Neighbour *restrict list, int k, const
     return coordination;
 }
 
-/* The vectors of one atom. */
-static void show_vectors(const Atoms *a, int i, const double centre[3], float force, float *row) {
+/* The vectors of one atom whose force has length `force`, in f0. */
+static inline void show_vectors(const Atoms *a, int i, double per_l, double per_v, double per_radius,
+                                const double centre[3], float force, float *restrict row) {
     const Simulation *s = a->simulation;
     const double *x = a->unwrapped + 3 * i;
     const float per_force = 1.0f / ((5.0f + force) * (float)a->force);
@@ -83,8 +84,6 @@ static void show_vectors(const Atoms *a, int i, const double centre[3], float fo
         for (int d = 0; d < 3; d++) goal[d] = a->goals[3 * i + d] - x[d];
         per_way = 1.0 / (a->length + sqrt(goal[0] * goal[0] + goal[1] * goal[1] + goal[2] * goal[2]));
     }
-    const double per_l = 1.0 / a->length, per_v = 1.0 / a->velocity;
-    const double per_radius = a->free_space ? per_l / cbrt(a->env.agents) : 0.0;
     for (int d = 0; d < 3; d++) {
         row[d] = (float)s->f[3 * i + d] * per_force;
         row[3 + d] = (float)(s->v[3 * i + d] * per_v);
@@ -98,7 +97,9 @@ static void show_vectors(const Atoms *a, int i, const double centre[3], float fo
 void atoms_observe(Atoms *a) {
     Simulation *s = a->simulation;
     const int n = a->env.agents, k = a->k, species = a->species;
-    const double per_v = 1.0 / a->velocity, per_e = 1.0 / a->energy, per_f = 1.0 / a->force;
+    const double per_l = 1.0 / a->length, per_v = 1.0 / a->velocity, per_e = 1.0 / a->energy, per_f = 1.0 / a->force;
+    const double per_3e = per_e / 3.0;
+    const double per_radius = a->free_space ? per_l / cbrt(n) : 0.0;
     neighbours_find(a->finder, a->unwrapped, n, (const double(*)[3])a->cell, a->periodic, a->cutoff * a->length,
                     a->neighbours);
     Seen *seen = (Seen *)a->scratch;
@@ -108,7 +109,7 @@ void atoms_observe(Atoms *a) {
         square_e += a->energies[i] * a->energies[i];
         const double mass = s->mass[s->type[i]];
         total_mass += mass;
-        seen[i].energy = (float)(a->energies[i] * per_e / 3.0);
+        seen[i].energy = (float)(a->energies[i] * per_3e);
         for (int d = 0; d < 3; d++) {
             const double v = s->v[3 * i + d] * per_v;
             centre[d] += mass * a->unwrapped[3 * i + d];
@@ -120,7 +121,7 @@ void atoms_observe(Atoms *a) {
     mean_e /= n;
     const double variance = square_e / n - mean_e * mean_e;
     const float shared[SCALARS] = {
-        [3] = (float)(mean_e * per_e / 3.0),
+        [3] = (float)(mean_e * per_3e),
         [4] = (float)(sqrt(variance > 0.0 ? variance : 0.0) * per_e),
         [5] = (float)((square_v[0] + square_v[1] + square_v[2]) / n),
         [8] = (float)a->target,
@@ -139,12 +140,12 @@ void atoms_observe(Atoms *a) {
         row[2] = (float)((a->energies[i] - a->energies_before[i]) * per_e);
         for (int t = 0; t < species; t++) row[SCALARS + t] = s->type[i] == t + 1;
         float *vectors = row + SCALARS + species;
-        show_vectors(a, i, centre, force, vectors);
+        show_vectors(a, i, per_l, per_v, per_radius, centre, force, vectors);
         const float coordination = show_neighbours(a->neighbours + (size_t)i * (size_t)k, k, seen, seen + i, s->type,
                                                    species, (float)a->length, vectors + 3 * VECTORS);
         row[COORDINATION] = coordination / 6.0f - 1.0f;
-        mean_coordination += row[COORDINATION] / (float)n;
+        mean_coordination += row[COORDINATION];
     }
-    for (int i = 0; i < n; i++) observations[(size_t)i * (size_t)a->features + MEAN_COORDINATION] = mean_coordination;
+    for (int i = 0; i < n; i++) observations[(size_t)i * (size_t)a->features + MEAN_COORDINATION] = mean_coordination / (float)n;
     clip(observations, (int64_t)n * a->features);
 }
