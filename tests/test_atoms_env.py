@@ -366,6 +366,22 @@ def test_container_turns_atoms_back():
         assert 3.0 < furthest < 3.0 + speed * 10 * 0.005 + 0.3
 
 
+def test_displacement_leads_no_further_than_the_container():
+    atoms = Atoms("Ar2", [[0.0, 0, 0], [0, 1.2, 0]])
+    with open_vector(
+        atoms, LJ, starts=atoms.positions, container=2.0, control="displacement", md_steps=1, strength=0.3, horizon=99
+    ) as vector:
+        vector.reset(seed=0)
+        for step in range(43):
+            vector.actions[:] = [[1, 0, 0], [0, 1, 0]] if step < 40 else [[-1, 0, 0], [0, -1, 0]]
+            vector.step()
+            radius = np.linalg.norm(vector.scene(0).spheres[:, :3], axis=1)
+            assert radius.max() <= 2.0
+            if step == 39:
+                assert radius.min() > 1.7
+        assert radius.max() < 1.3
+
+
 # -------------------------------------------------------------------------------------------------------------- starts
 
 
@@ -455,9 +471,11 @@ def test_next_step_autoreset_and_the_figures_of_an_episode():
 
 @pytest.mark.parametrize("control", ["velocity", "kick", "force", "displacement"])
 def test_same_seed_same_digits_with_any_number_of_threads(control):
+    thermostat = {"kt": 0.1, "friction": 0.5} if control in ("kick", "force") else {}
+
     def trajectory(threads: int, seed: int) -> NDArray[np.float32]:
         rng = np.random.default_rng(2)
-        options = {"start_kt": 0.1, "kt": 0.1, "friction": 0.5, "start_relax": 5, "horizon": 6, "md_steps": 4}
+        options = {"start_kt": 0.1, "start_relax": 5, "horizon": 6, "md_steps": 4, **thermostat}
         with open_vector(cluster(8), LJ, envs=7, threads=threads, control=control, strength=0.3, **options) as vector:
             vector.reset(seed=seed)
             frames = [vector.observations.copy()]
@@ -510,6 +528,26 @@ def test_actions_that_are_no_numbers_count_as_none():
         odd.step()
         assert np.isfinite(odd.observations).all()
         assert np.isfinite(odd.rewards).all()
+
+
+@pytest.mark.parametrize("distance", [1e-6, 1e-3, 0.3])
+@pytest.mark.parametrize("md_steps", [1, 2])
+def test_an_atom_put_inside_another_is_a_failure_and_no_reward_without_bounds(distance, md_steps):
+    atoms = Atoms("Ar2", [[0.0, 0, 0], [1.25, 0, 0]])
+    with open_vector(
+        atoms, LJ, starts=atoms.positions, control="displacement", md_steps=md_steps, strength=2.0, reference=-1.0
+    ) as vector:
+        vector.reset(seed=0)
+        vector.actions[0, 0] = (1.25 - distance) / 2
+        vector.step()
+        assert vector.terminals.all()
+        assert not vector.rewards.any()
+        assert np.isfinite(vector.observations).all()
+        assert vector.log()["failures"] == 1
+        vector.step()
+        vector.actions[:] = 0
+        vector.step()
+        assert not vector.terminals.any()
 
 
 CATASTROPHES: Mapping[str, Mapping[str, float | str]] = {
@@ -631,6 +669,8 @@ def test_vectors_opened_and_closed_leave_memory_flat():
         ({"control": "push"}, r"control 'push' is unknown: use velocity, kick, force or displacement"),
         ({"reward": "money"}, r"reward 'money' is unknown: use energy or goal"),
         ({"strength": np.nan}, r"strength"),
+        ({"control": "velocity", "friction": 1.0}, r"friction 1 has no effect: control velocity"),
+        ({"control": "displacement", "friction": 1.0}, r"friction 1 has no effect: control displacement"),
         ({"md_steps": 0}, r"md_steps"),
         ({"neighbours": 65}, r"neighbours"),
         ({"nothing": 1}, r"nothing"),

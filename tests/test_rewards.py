@@ -158,12 +158,21 @@ def test_crowding_the_neighbours_pays_one_atom_but_not_the_team():
 
 
 def test_goal_reward_is_the_way_made_and_the_bonus_for_being_there():
-    start = cluster(6).positions
+    start = cluster(6, spacing=4.0).positions
     options = {"control": "displacement", "md_steps": 1, "strength": 0.3}
+    density = 0.01  # far apart, so that nobody flies through anybody
     with open_vector(
-        cluster(6), LJ, starts=start, reward="goal", horizon=60, tolerance=0.4, goal_bonus=0.25, **options
+        cluster(6),
+        LJ,
+        starts=start,
+        reward="goal",
+        horizon=60,
+        tolerance=0.4,
+        goal_bonus=0.25,
+        start_density=density,
+        **options,
     ) as vector:
-        vector.reset(seed=3)
+        vector.reset(seed=4)
         goals = goals_of(vector)
         by_hand = ByHand(cluster(6), LJ, start, **options)
         distance = np.linalg.norm(goals - start, axis=1)

@@ -45,7 +45,7 @@ static const Setting atoms_settings[] = {
     {"remove_drift", 0, 0, 1, "1: the mean action is subtracted (by mass, but for forces), so that the centre of mass stays", 0},
     {"neighbours", 12, 1, 64, "neighbours observed, k", 0},
     {"cutoff", 3, 0.5, 20, "farthest neighbour observed, l0", 0},
-    {"container", 0, 0, 1e4, "radius about the origin beyond which atoms are turned back, l0; 0: none", 0},
+    {"container", 0, 0, 1e4, "radius about the origin where atoms that fly outwards are turned back, l0; 0: none", 0},
     {"kt", 0, 0, 1e6, "thermostat: thermal energy in e0; 0 with friction 0: no thermostat", 0},
     {"friction", 0, 0, 1e6, "thermostat: friction, 1/time units", 0},
     {"start_density", 0.35, 1e-6, 1.2, "density of the random cloud, atoms per l0^3", 0},
@@ -100,9 +100,15 @@ static int atoms_spaces(const Settings *settings, Spaces *spaces, char *error, s
                  (long long)atoms);
         return -1;
     }
-    if (find_name(setting_text(settings, "control"), control_names, CONTROLS, KICK) < 0) {
+    int control = find_name(setting_text(settings, "control"), control_names, CONTROLS, KICK);
+    if (control < 0) {
         snprintf(error, bytes, "control '%s' is unknown: use velocity, kick, force or displacement",
                  setting_text(settings, "control"));
+        return -1;
+    }
+    if (setting_number(settings, "friction") > 0.0 && (control == VELOCITY || control == DISPLACEMENT)) {
+        snprintf(error, bytes, "friction %g has no effect: control %s sets the velocities; use kick or force, or no "
+                 "friction", setting_number(settings, "friction"), control_names[control]);
         return -1;
     }
     if (find_reward(setting_text(settings, "reward")) < 0) {
@@ -220,21 +226,23 @@ static void atoms_close(Atoms *a) {
     free(a->measure);
 }
 
-/* Reads positions and energies of this control point; -1 where something is not a number, or an atom is so fast that
- * it must have been inside another one: what follows from there is no physics, and a reward beyond all bounds. */
+/* Reads positions and energies of this control point; -1 where something is not a number, or an atom is inside another
+ * one, or so fast that it must have been: what follows from there is no physics, and a reward beyond all bounds. */
 static int read_state(Atoms *a) {
     const Simulation *s = a->simulation;
     simulation_unwrap(s, a->cell, a->unwrapped);
-    double sum = 0.0, fastest[3] = {0.0, 0.0, 0.0};
+    double highest = 0.0, sum = 0.0, fastest[3] = {0.0, 0.0, 0.0};
     for (int i = 0; i < a->env.agents; i++) {
         a->energies[i] = s->energy[i];
         sum += s->energy[i];
+        highest = s->energy[i] > highest ? s->energy[i] : highest;
         for (int d = 0; d < 3; d++) {
             double speed = fabs(s->v[3 * i + d]);
             fastest[d] = speed > fastest[d] ? speed : fastest[d];
         }
     }
     double limit = FASTEST * a->velocity;
+    if (highest > FASTEST * FASTEST * a->energy) return -1;
     return isfinite(sum) && fastest[0] < limit && fastest[1] < limit && fastest[2] < limit ? 0 : -1;
 }
 
@@ -424,7 +432,13 @@ static int displace(Atoms *a) {
         const double *f = s->f + 3 * i;
         double cap = a->strength * a->length, force = sqrt(f[0] * f[0] + f[1] * f[1] + f[2] * f[2]);
         if (a->force_cap > 0.0) cap = fmin(cap, a->force_cap * a->length * force / a->force);
-        for (int d = 0; d < 3; d++) s->x[3 * i + d] += cap * (double)a->action[3 * i + d];
+        double to[3], square = 0.0, before = 0.0, radius = a->container * a->length;
+        for (int d = 0; d < 3; d++) {
+            to[d] = s->x[3 * i + d] + cap * (double)a->action[3 * i + d];
+            square += to[d] * to[d], before += s->x[3 * i + d] * s->x[3 * i + d];
+        }
+        if (radius > 0.0 && square > radius * radius && square > before) continue; /* no further out than that */
+        memcpy(s->x + 3 * i, to, sizeof to);
     }
     if (simulation_refresh(s, a->md_steps == 1)) return -1;
     return a->md_steps > 1 ? simulation_step(s, a->md_steps - 1, 1) : 0;

@@ -17,6 +17,7 @@ static void fly(const Case *c) {
     int type[ATOMS];
     crystal(x, type, ATOMS);
     for (int i = 0; i < ATOMS; i++) types[i] = type[i];
+    double friction = strcmp(c->control, "kick") == 0 || strcmp(c->control, "force") == 0;
     char commands[2048] = "";
     for (int i = 0; i < CRYSTAL_COMMANDS; i++) {
         const char *line = crystal_commands[i];
@@ -39,7 +40,7 @@ static void fly(const Case *c) {
         {.name = "remove_drift", .numbers = &one, .count = 1},
         {.name = "start_kt", .numbers = &kt, .count = 1},
         {.name = "kt", .numbers = &kt, .count = 1},
-        {.name = "friction", .numbers = &one, .count = 1},
+        {.name = "friction", .numbers = &friction, .count = 1},
     };
     Fixture f;
     if (fixture_open(&f, &environment_atoms, values, sizeof values / sizeof *values, 3, c->threads))
