@@ -29,8 +29,8 @@ static inline float bonded(float distance) {
     return 1.0f - u * u * (3.0f - 2.0f * u);
 }
 
-CLONES static void clip(float *values, int64_t count) {
-    for (int64_t i = 0; i < count; i++) {
+CLONES static void clip(float *values, int count) {
+    for (int i = 0; i < count; i++) {
         float value = values[i] > -10.0f ? values[i] : -10.0f;
         values[i] = value < 10.0f ? value : 10.0f;
     }
@@ -145,7 +145,7 @@ void atoms_observe(Atoms *a) {
                                                    species, (float)a->length, vectors + 3 * VECTORS);
         row[COORDINATION] = coordination / 6.0f - 1.0f;
         mean_coordination += row[COORDINATION];
+        clip(row, a->features);
     }
     for (int i = 0; i < n; i++) observations[(size_t)i * (size_t)a->features + MEAN_COORDINATION] = mean_coordination / (float)n;
-    clip(observations, (int64_t)n * a->features);
 }

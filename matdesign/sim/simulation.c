@@ -98,19 +98,20 @@ static int all_finite(const double *values, size_t count) {
 
 /* Shows the full-step velocity: half-step velocity + kick * (f + external). */
 static void show(Simulation *s) {
-    size_t n = 3 * (size_t)s->atoms;
     if (s->kick == 0.0) {
-        memcpy(s->half, s->v, n * sizeof(double));
-    } else {
-        for (int i = 0; i < s->atoms; i++) {
-            double k = half_kick(s, i);
-            for (int d = 3 * i; d < 3 * i + 3; d++) {
-                s->half[d] = s->v[d];
-                s->v[d] += k * (s->f[d] + s->added[d]);
-            }
+        memcpy(s->half, s->v, 3 * (size_t)s->atoms * sizeof(double));
+        memcpy(s->full, s->v, 3 * (size_t)s->atoms * sizeof(double));
+        return;
+    }
+    double *restrict v = s->v, *restrict half = s->half, *restrict full = s->full;
+    const double *restrict f = s->f, *restrict added = s->added;
+    for (int i = 0; i < s->atoms; i++) {
+        double k = half_kick(s, i);
+        for (int d = 3 * i; d < 3 * i + 3; d++) {
+            half[d] = v[d];
+            full[d] = v[d] = v[d] + k * (f[d] + added[d]);
         }
     }
-    memcpy(s->full, s->v, n * sizeof(double));
 }
 
 /* Gives LAMMPS back its half-step velocity: bit for bit its own where nothing was changed. */
@@ -129,12 +130,15 @@ static void apply(Simulation *s, double *external) {
     if (unchanged && same_force) {
         memcpy(s->v, s->half, n * sizeof(double));
     } else {
+        double *restrict v = s->v;
+        const double *restrict half = s->half, *restrict full = s->full, *restrict f = s->f;
+        const double *restrict force = s->external, *restrict added = s->added;
         for (int i = 0; i < s->atoms; i++) {
             double k = half_kick(s, i);
-            for (int d = 3 * i; d < 3 * i + 3; d++)
-                s->v[d] = s->v[d] == s->full[d] && s->external[d] == s->added[d]
-                              ? s->half[d]
-                              : s->v[d] - k * (s->f[d] + s->external[d]);
+            for (int d = 3 * i; d < 3 * i + 3; d++) {
+                double changed = v[d] - k * (f[d] + force[d]);
+                v[d] = v[d] == full[d] && force[d] == added[d] ? half[d] : changed;
+            }
         }
     }
     if (!same_force) {
