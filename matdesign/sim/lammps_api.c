@@ -2,15 +2,24 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static LammpsApi api;
 static char bound_path[4096];
 static int serial;
+static void (*omp_set_num_threads)(int); /* of the OpenMP that LAMMPS was linked with, if any */
 static pthread_mutex_t binding = PTHREAD_MUTEX_INITIALIZER;
 pthread_mutex_t lammps_construction = PTHREAD_MUTEX_INITIALIZER;
 
 const LammpsApi *lammps_bound(void) { return bound_path[0] ? &api : NULL; }
+
+void lammps_one_thread(void) {
+    static _Thread_local int done;
+    if (done) return;
+    done = 1;
+    if (omp_set_num_threads && !getenv("OMP_NUM_THREADS")) omp_set_num_threads(1);
+}
 
 int lammps_mpi_is_serial(void) { return serial; }
 
@@ -70,6 +79,7 @@ static int bind_locked(const char *path, const char *mpi_serial, int always_seri
         }
     }
     if (bind_functions(library, path, error, bytes)) return -1;
+    *(void **)&omp_set_num_threads = dlsym(library, "omp_set_num_threads");
     strcpy(bound_path, path);
     return 0;
 }

@@ -50,6 +50,10 @@ EXPORT int lammps_bind(const char *path, const char *mpi_serial, int always_seri
 /* The bound library, or NULL. */
 const LammpsApi *lammps_bound(void);
 
+/* To be called in a thread before it runs LAMMPS. LAMMPS uses one OpenMP thread unless OMP_NUM_THREADS says otherwise,
+ * but tells OpenMP so only in the thread that opened the instance; in others every step would start a team. */
+void lammps_one_thread(void);
+
 /* LAMMPS keeps static data while it opens, reads potentials, sets a run up and closes: one instance at a time. */
 extern pthread_mutex_t lammps_construction;
 

@@ -42,6 +42,7 @@ static int refuse_if_broken(Simulation *s) {
 }
 
 static int command_now(Simulation *s, const char *command) {
+    lammps_one_thread();
     s->lammps->command(s->handle, command);
     return lammps_failed(s, command) ? -1 : 0;
 }
@@ -336,6 +337,7 @@ static void leave(Simulation *s) {
 
 /* Continues the coroutine: 0 at the next control point, 1 where its run is over, -1 where it failed. */
 static int resume(Simulation *s) {
+    lammps_one_thread();
     coroutine_resume(s->coroutine);
     if (s->setting_up) { /* the run failed before its set-up was over */
         s->setting_up = 0;
