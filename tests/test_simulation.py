@@ -453,6 +453,64 @@ def test_commands_that_take_the_control_away_are_refused(line):
         simulation.step(5, energies=True)
 
 
+# ------------------------------------------------------------------------------------------------------- odd structures
+
+
+def odd_structure(name: str) -> Atoms:
+    if name == "left-handed cell":
+        atoms = fcc(2)
+        atoms.cell[[0, 1]] = atoms.cell[[1, 0]]
+    elif name == "very tilted cell":
+        atoms = fcc(2)
+        atoms.cell.array[2] = [2.0, 1.0, 3.0992]
+    elif name == "primitive cell far from its atom":
+        atoms = bulk("Ar", "fcc", a=1.55)
+        atoms.positions += [100.3, -50, 20]
+    elif name == "slab sheared where it is free":
+        atoms = fcc111("Ar", (3, 3, 3), a=1.55, vacuum=3.0)
+        atoms.cell[2] += [1.0, 0.5, 0.0]
+    elif name == "flat sheet":
+        atoms = fcc111("Ar", (4, 4, 1), a=1.55)
+    elif name == "wire across the axes":
+        atoms = Atoms("Ar4", [[0, i * 1.1, i * 0.1] for i in range(4)], cell=[[0, 4.4, 0.4], [0, 0, 0], [0, 0, 0]])
+        atoms.pbc = [True, False, False]
+    elif name == "free atoms outside their cell":
+        atoms = cluster(13)
+        atoms.cell = [[5, 1, 0], [0, 5, 0], [0, 2, 5]]
+    else:
+        atoms = cluster(5)
+        atoms.positions[0] += 1e7
+    return atoms
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "left-handed cell", "very tilted cell", "primitive cell far from its atom", "slab sheared where it is free",
+        "flat sheet", "wire across the axes", "free atoms outside their cell", "free atom far away",
+    ],
+)  # fmt: skip
+def test_odd_structures_are_simulated_like_others(name):
+    atoms = odd_structure(name)
+    with Simulation(atoms, material("lj")) as simulation:
+        np.testing.assert_allclose(simulation.structure().positions, atoms.positions, rtol=1e-12, atol=1e-9)
+        simulation.v = velocities(len(atoms), 0.3)
+        simulation.step(50)
+        simulation.run(50)
+        simulation.step(0)
+        now = simulation.structure()
+        now.calc = LennardJones(sigma=1.0, epsilon=1.0, rc=2.5)
+        forces = simulation._setup.prism.vector_to_ase(simulation.f, wrap=False)
+        np.testing.assert_allclose(forces, now.get_forces(), atol=1e-9)
+
+
+def test_a_cell_that_is_almost_empty_is_refused():
+    atoms = fcc(2)
+    atoms.cell[0, 0] = 1e7  # LAMMPS would lay cells through all of it
+    with pytest.raises(InputError, match=r"1e\+07.*almost empty"):
+        Simulation(atoms, material("lj"))
+
+
 # -------------------------------------------------------------------------------------------------------------- errors
 
 

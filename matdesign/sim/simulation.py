@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.lammps import Prism
+from ase.cell import Cell
 from numpy.typing import NDArray
 
 from matdesign.errors import InputError, SimulationError
@@ -20,6 +21,7 @@ from matdesign.sim.structure import check_atoms
 STIFFNESS = 70.0  # of a bond, in energy scales per squared length scale; 57 at the Lennard-Jones minimum
 CONTROL = b"\n\r\0"  # would end a LAMMPS command and start another
 FATAL = {"clear": "rebuild()", "quit": "close()"}  # commands that would take the instance away, and what to call
+EMPTY_CELL, EMPTY_PER_ATOM = 1e6, 1e4  # volume in length scales cubed that LAMMPS' cells of neighbours still cover
 OVERLAP = 0.01  # atoms closer than this times the material's length scale have no sensible forces
 
 
@@ -112,22 +114,27 @@ class Setup:
 def setup(atoms: Atoms, material: Material) -> Setup:
     """The LAMMPS commands, types and positions for these atoms.
 
-    Boundaries that are not periodic follow the atoms (shrink-wrapped).
+    Boundaries that are not periodic follow the atoms (shrink-wrapped); cell vectors there have no meaning.
 
     Raises:
         InputError: zero atoms, a species the material lacks, positions that are not numbers, atoms on top of each
-            other, or a periodic direction without a cell vector.
+            other, a periodic direction without a cell vector, or a cell that is almost empty.
     """
     check_atoms(atoms, material, OVERLAP * material.length_scale)
     types = np.array([material.species.index(symbol) + 1 for symbol in atoms.symbols], np.int32)
-    cell = np.array(atoms.cell.array, float)
+    # A free direction, at right angles to the others, needs a box around the atoms to begin with.
+    cell = Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)).complete().array
     low = np.zeros(3)
     for direction in np.flatnonzero(~atoms.pbc):
-        # A free direction needs a box around the atoms to begin with; LAMMPS then lets it follow them.
-        if not cell[direction].any():
-            span = atoms.positions[:, direction]
-            low[direction] = span.min() - 1.0
-            cell[direction, direction] = np.ptp(span) + 2.0
+        span = atoms.positions @ cell[direction]
+        low[direction] = span.min() - 1.0
+        cell[direction] *= np.ptp(span) + 2.0
+    room = abs(np.linalg.det(cell)) / material.length_scale**3
+    if atoms.pbc.any() and room > max(EMPTY_CELL, EMPTY_PER_ATOM * len(atoms)):
+        raise InputError(
+            f"the cell with edges {', '.join(f'{edge:.4g}' for edge in np.linalg.norm(cell, axis=1))} is almost empty "
+            f"({len(atoms)} atoms): use a smaller one, or free boundaries"
+        )
     prism = Prism(cell, pbc=atoms.pbc)
     lx, ly, lz, xy, xz, yz = prism.get_lammps_prism()
     positions = np.ascontiguousarray(prism.vector_to_lammps(atoms.positions, wrap=False), np.float64)
@@ -138,7 +145,7 @@ def setup(atoms: Atoms, material: Material) -> Setup:
         f"units {material.units}",
         "atom_style atomic",
         "atom_modify map array sort 0 0",  # row i is atom i+1: LAMMPS would reorder the atoms for speed
-        "boundary " + " ".join("p" if periodic else "s" for periodic in atoms.pbc),
+        "boundary " + " ".join("p" if periodic else "m" for periodic in atoms.pbc),
         *(["box tilt large"] if tilted else []),
         f"region box {shape} units box",
         f"create_box {len(material.species)} box",

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.build import make_supercell
-from ase.neighborlist import neighbor_list
 from ase.spacegroup import crystal
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -243,13 +242,36 @@ def check_atoms(atoms: Atoms, material: Material, min_distance: float) -> None:
     flat = atoms.pbc.any() and abs(atoms.cell.complete().volume) < 1e-9
     if not np.isfinite(atoms.cell.array).all() or missing.any() or flat:
         raise InputError("the structure is periodic but has no cell: give it one, or set structure.periodic=false")
-    i, j, distance = neighbor_list("ijd", atoms, float(min_distance))
-    if len(i):
-        k = int(np.argmin(distance))
+    i, j, distance = _closest(atoms, min_distance)
+    if distance < min_distance:
         raise InputError(
-            f"atoms {i[k] + 1} and {j[k] + 1} overlap: they are {distance[k]:.4g} {LENGTH_UNITS[material.units]} "
+            f"atoms {i + 1} and {j + 1} overlap: they are {distance:.4g} {LENGTH_UNITS[material.units]} "
             f"apart, less than {min_distance:.4g}; move them apart or lower structure.min_distance"
         )
+
+
+def _closest(atoms: Atoms, reach: float) -> tuple[int, int, float]:
+    """Return the closest two atoms, or an atom and its own image, and their distance: infinity if beyond `reach`."""
+    cell = atoms.cell.complete().array
+    inverse = np.linalg.inv(cell)
+    points = atoms.positions @ inverse  # in cell vectors
+    points[:, atoms.pbc] %= 1.0
+    owners = np.arange(len(atoms))
+    for axis in np.flatnonzero(atoms.pbc):
+        margin = reach * np.linalg.norm(inverse[:, axis])  # over the height of the cell
+        layers = int(np.ceil(margin))
+        # The atoms themselves stay first; images follow as far out as they may matter.
+        shifts = sorted(range(-layers, layers + 1), key=abs)
+        images = np.concatenate([points + shift * np.eye(3)[axis] for shift in shifts])
+        near = (images[:, axis] >= -margin) & (images[:, axis] <= 1 + margin)
+        points, owners = images[near], np.tile(owners, len(shifts))[near]
+    points = points @ cell
+    distance, index = cKDTree(points).query(points[: len(atoms)], k=2, distance_upper_bound=reach)
+    i = int(np.argmin(distance[:, 1]))
+    if not np.isfinite(distance[i, 1]):
+        return i, i, np.inf
+    other = int(owners[index[i, 1] if index[i, 1] != i else index[i, 0]])
+    return min(i, other), max(i, other), float(distance[i, 1])
 
 
 def _known(symbols: Sequence[str], material: Material) -> None:
