@@ -4,7 +4,7 @@
 one process with the same material, settings and start; plain LAMMPS has none of matdesign's fixes and computes.
 Both are repeated by turns and each turn gives one ratio. `time` rows are microseconds for one MD step.
 
-    controlled   every MD step stops at the control point and an action writes the velocity of every atom; no observation
+    controlled   every MD step stops at the control point and an action writes every atom's velocity; no observation
     observed     the atoms environment as the vectorizer steps it: a kick for every atom, per-atom energies, neighbours,
                  observation and reward after every MD step or every tenth
     threads      16 environments of 108 atoms, 10 MD steps a control step: time with one thread over time with two
@@ -105,7 +105,9 @@ def heated(name: str, atoms: int) -> Simulation:
     return simulation
 
 
-def by_turns(first: Callable[[], object], second: Callable[[], object], repeats: int) -> tuple[list[float], list[float]]:
+def by_turns(
+    first: Callable[[], object], second: Callable[[], object], repeats: int
+) -> tuple[list[float], list[float]]:
     """Processor seconds of both, called by turns after a turn that is not counted."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats + 1):
@@ -134,7 +136,9 @@ def driver(folder: str) -> ctypes.CDLL:
     return ctypes.CDLL(str(library))
 
 
-def controlled(results: table.Table, drive: ctypes.CDLL, name: str, label: str, atoms: int, steps: int, repeats: int) -> None:
+def controlled(
+    results: table.Table, drive: ctypes.CDLL, name: str, label: str, atoms: int, steps: int, repeats: int
+) -> None:
     """A row of control without observation."""
     drive.drive_controlled.argtypes = [ctypes.c_void_p, ctypes.c_int64]
     with closing(Plain(name, atoms)) as reference, heated(name, atoms) as simulation:
@@ -151,7 +155,8 @@ def atoms_vector(name: str, atoms: int, *, md_steps: int, envs: int = 1, threads
     """Environments of moving atoms whose actions are weak kicks in random directions."""
     structure, material = load(name, atoms)
     sim_lammps.bind()
-    options = {"md_steps": md_steps, "horizon": 1_000_000, "strength": 1e-5, "start_kt": KT[name] / material.energy_scale}
+    start_kt = KT[name] / material.energy_scale
+    options = {"md_steps": md_steps, "horizon": 1_000_000, "strength": 1e-5, "start_kt": start_kt}
     vector = Vector("atoms", atoms_settings(structure, material, options), envs=envs, threads=threads)
     vector.actions[:] = np.random.default_rng(0).uniform(-1, 1, vector.actions.shape)
     vector.reset(0)
@@ -235,12 +240,12 @@ def main() -> None:
     arguments = table.arguments(__doc__)
     results = table.Table(arguments.json)
     repeats = 7 if arguments.quick else 25
-    budget = 6000 if arguments.quick else 20000  # MD steps of 100 atoms in one turn
+    budget = 3500 if arguments.quick else 20000  # MD steps of 100 atoms in one turn
     with tempfile.TemporaryDirectory() as folder:
         drive = driver(folder)
         for name, label, sizes in (("lj", "lj", (32, 108, 500, 4000)), ("copper", "eam", (108, 500))):
             for atoms in sizes:
-                controlled(results, drive, name, label, atoms, max(200, budget * 100 // atoms), repeats)
+                controlled(results, drive, name, label, atoms, max(150, budget * 100 // atoms), repeats)
     for name, label in (("lj", "lj"), ("copper", "eam")):
         for every in (1, 10):
             observed(results, name, label, 108, every, budget, repeats)
