@@ -354,6 +354,7 @@ def test_snapshot_is_returned_to(system):
         for _ in range(2):
             simulation.restore(state)
             np.testing.assert_allclose(simulation.v, state.velocities, rtol=1e-14)
+            np.testing.assert_allclose(simulation.positions, state.positions, atol=1e-9)
             simulation.step(20)
             ends.append((simulation.energy, simulation.v.copy()))
             simulation.step(37)
@@ -502,6 +503,26 @@ def test_odd_structures_are_simulated_like_others(name):
         now.calc = LennardJones(sigma=1.0, epsilon=1.0, rc=2.5)
         forces = simulation._setup.prism.vector_to_ase(simulation.f, wrap=False)
         np.testing.assert_allclose(forces, now.get_forces(), atol=1e-9)
+
+
+def test_lammps_writes_what_it_is_asked_to(tmp_path):
+    """Output collects data through the single-process MPI stand-in."""
+    atoms = fcc(2)
+    with Simulation(atoms, material("lj")) as simulation:
+        simulation.command(f"dump frames all custom 10 {tmp_path}/frames.txt id x y z fx")
+        simulation.command("dump_modify frames sort id format float %20.15g")
+        simulation.command(f"fix mean all ave/time 1 10 10 c_thermo_temp file {tmp_path}/temperature.txt")
+        simulation.v = velocities(32, 0.5)
+        simulation.run(20)
+        rows = [line.split() for line in (tmp_path / "frames.txt").read_text().splitlines()]
+        last = np.array(rows[-32:], float)
+        np.testing.assert_allclose(last[:, 1:4], simulation.x, atol=1e-12)
+        np.testing.assert_allclose(last[:, 4], simulation.f[:, 0], atol=1e-10)
+        assert len((tmp_path / "temperature.txt").read_text().splitlines()) == 2 + 2
+        simulation.command(f"write_restart {tmp_path}/state.restart")
+        simulation.command(f"write_data {tmp_path}/state.data")
+        assert "32 atoms" in (tmp_path / "state.data").read_text()
+        simulation.step(3)
 
 
 def test_a_cell_that_is_almost_empty_is_refused():

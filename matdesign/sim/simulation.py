@@ -336,7 +336,12 @@ class Simulation:
         self._call("run", steps)
 
     def step(self, steps: int = 1, *, energies: bool = False) -> None:
-        """Controlled MD: to the next control point, `steps` MD steps on; `energies` tallies them there."""
+        """Controlled MD: to the next control point, `steps` MD steps on; `energies` tallies them there.
+
+        Raises:
+            SimulationError: atoms were lost, a position or velocity is not a number, or LAMMPS stopped with an error
+                of its own; the instance then needs `rebuild`.
+        """
         self._call("step", steps, int(energies))
 
     def place(
