@@ -169,7 +169,6 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
     a->energy = setting_number(s, "energy_scale");
     a->control = find_name(setting_text(s, "control"), control_names, CONTROLS, KICK);
     a->reward = rewards[find_reward(setting_text(s, "reward"))];
-    a->best = NAN;
     for (int t = 0; t < a->species; t++) {
         int64_t count;
         const double *colours = setting_array(s, "colours", &count);
@@ -359,6 +358,7 @@ static int try_reset(Atoms *a) {
 
 static void atoms_reset(Atoms *a) {
     size_t n = (size_t)a->env.agents;
+    if (a->env.seeded) a->best = NAN;
     a->step = 0;
     a->episode_return = 0.0;
     a->target = a->current = 0.0;

@@ -221,6 +221,7 @@ typedef struct {
     Random random;
     int32_t agents;
     uint8_t finished; /* the episode has ended: the next step call resets */
+    uint8_t seeded;   /* the reset that runs follows a new seed: what is remembered of earlier episodes ends here */
 } Env;
 
 static inline void env_terminate(Env *env) {
@@ -269,7 +270,9 @@ typedef struct {
     static void label##_reset_batch(void *envs, int64_t begin, int64_t end) {               \
         for (Type *e = (Type *)envs + begin; e < (Type *)envs + end; e++) {                 \
             e->env.finished = 0;                                                            \
+            e->env.seeded = 1;                                                              \
             label##_reset(e);                                                               \
+            e->env.seeded = 0;                                                              \
         }                                                                                   \
     }                                                                                       \
     static void label##_step_batch(void *envs, int64_t begin, int64_t end) {                \
