@@ -265,7 +265,7 @@ def test_quiet_shows_nothing_and_terminal_shows_a_panel():
     assert text.getvalue() == ""
     with dashboard(text, terminal=True) as show:
         show(iteration(1, **{"loss/policy": 0.25, "env/failures": 1.0}))
-    for part in ("a run", "environment", "50.0 %", "loss/policy", "0.25", "failures"):
+    for part in ("a run", "environment", "50.0 %", "loss/policy", "0.25", "failures", "agent-steps", "left"):
         assert part in text.getvalue()
 
 

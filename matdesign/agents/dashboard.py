@@ -8,6 +8,7 @@ from typing import Self
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -135,7 +136,7 @@ class Dashboard:
 
     def _panel(self) -> RenderableType:
         last = self._recent[-1]
-        bar = ProgressBar(total=1.0, completed=self.done)
+        bar = ProgressBar(total=1.0, completed=self.done)  # padded below: by itself it ends no line
         learning = {name: value for name, value in last.items() if name.split("/")[0] in ("loss", "policy", "train")}
         tables = [
             _table("time", {name: f"{100 * share:5.1f} %" for name, share in self._shares().items()}),
@@ -143,7 +144,7 @@ class Dashboard:
             _table("environment", {name.removeprefix("env/"): f"{v:.4g}" for name, v in self._environment.items()}),
         ]
         return Panel(
-            Group(bar, Text(self._progress_text()), Text(""), Columns(tables, padding=(0, 3))),
+            Group(Padding(bar), Text(self._progress_text()), Text(""), Columns(tables, padding=(0, 3))),
             title=self._title,
             title_align="left",
         )
