@@ -305,6 +305,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MatdesignError as error:
         _complain(error)
         return 1
+    except BrokenPipeError:  # whoever read the output has what they wanted
+        return 128 + signal.SIGPIPE
+    except OSError as error:  # the disk is full, or a file was taken away under a run
+        _complain(f"{error}: free space or mend the permissions, then try again (a run goes on with --resume)")
+        return 1
 
 
 def _complain(message: object) -> None:

@@ -120,6 +120,15 @@ def test_no_traceback_reaches_a_person():
     assert done.stderr.startswith("matdesign: unknown verb")
 
 
+def test_output_that_cannot_be_written():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "matdesign", "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert re.fullmatch(r"matdesign: .*No space left on device: free space .*\n", done.stderr)
+
+
 def test_verbs_hand_over_configuration_and_folder(job, tmp_path, capsys):
     output = tmp_path / "run"
     assert cli.main(["train", "env=squared", "seed=5", f"output={output}", "env.settings.size=7"]) == 0

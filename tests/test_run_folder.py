@@ -57,6 +57,17 @@ def test_status_follows_the_work(squared):
     assert status(run)["message"] == "RuntimeError: broken"
 
 
+def test_full_disk_does_not_hide_what_ended_the_run(squared, monkeypatch):
+    def full(name, data):
+        raise OSError(28, "No space left on device")
+
+    run = RunFolder.create(squared, "train")
+    run.__enter__()
+    monkeypatch.setattr(run, "write_json", full)
+    run.__exit__(RuntimeError, RuntimeError("broken"), None)  # lets that error pass
+    RunFolder.open(run.path)  # no lock is left
+
+
 def test_only_one_process_at_a_time(squared):
     run = RunFolder.create(squared, "train")
     with run, pytest.raises(InputError, match="in use by another process"):

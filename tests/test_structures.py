@@ -199,6 +199,7 @@ def test_overlap_through_the_boundary_is_found(tmp_path):
         (PACKING | {"atoms": 0}, "structure.atoms is 0"),
         (PACKING | {"atoms": None}, "structure.atoms is None"),
         (PACKING | {"density": float("inf")}, "structure.density is inf"),
+        (PACKING | {"density": 1e-320}, "structure.density is 1e-320.*raise it"),
         (PACKING | {"min_distance": 0.0}, "structure.min_distance is 0.0"),
         (PACKING | {"composition": None}, "composition is not set"),
         ({"kind": "file"}, "structure.path is not set"),

@@ -100,6 +100,14 @@ def test_rows_after_the_last_checkpoint_are_dropped_on_resuming(tmp_path):
     assert float(rows(tmp_path)[5]["loss/policy"]) == 2.5
 
 
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"iteration,a\n1,2,3\n", b"iteration,a\n1,x\n"])
+def test_damaged_metrics_are_refused(tmp_path, text):
+    train(FakeTrainer(), tmp_path, total_agent_steps=50, show=ignore)
+    (tmp_path / "metrics.csv").write_bytes(text)
+    with pytest.raises(InputError, match=r"metrics\.csv is damaged.*remove it"):
+        train(FakeTrainer(), tmp_path, total_agent_steps=70, show=ignore)
+
+
 def test_time_limit_counts_over_resumes(tmp_path):
     def limited() -> FakeTrainer:
         trainer = FakeTrainer(seconds=0.05)

@@ -1,6 +1,5 @@
 """The jobs behind the verbs: train a policy, fly it, and find the ground state of a cluster with it."""
 
-import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from rich.table import Table
 
 from matdesign.agents.checkpoint import load_checkpoint
 from matdesign.agents.dashboard import Dashboard, count
+from matdesign.agents.metrics import read_metrics
 from matdesign.agents.policies import Policy
 from matdesign.agents.ppo import PPO
 from matdesign.agents.train import best_checkpoint, last_checkpoint
@@ -149,8 +149,7 @@ def _trained_policy(config: Config, run: RunFolder, policy: Policy) -> Policy:
 
 def _training_evaluations(folder: Path) -> int:
     """Force evaluations of all training episodes, from the run's metrics."""
-    with (folder / "metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_metrics(folder / "metrics.csv")
     return round(
         sum(float(row["env/evaluations"]) * float(row["env/episodes"]) for row in rows if row.get("env/evaluations"))
     )

@@ -115,8 +115,13 @@ class RunFolder:
             state, message = "interrupted", str(error) or "SIGINT"
         else:
             state, message = "failed", f"{type(error).__name__}: {error}"
-        self.write_json("status.json", self._status | {"state": state, "message": message, "ended": _now()})
-        os.close(self._directory)
+        try:
+            self.write_json("status.json", self._status | {"state": state, "message": message, "ended": _now()})
+        except OSError:  # a full disk: what ended the run says more
+            if error is None:
+                raise
+        finally:
+            os.close(self._directory)
 
 
 def provenance(config: Config) -> dict[str, Any]:

@@ -144,6 +144,8 @@ class StartingStructure:
                 "give the fraction of each"
             )
         volume = self.atoms / _positive("density", self.density)
+        if not np.isfinite(volume):
+            raise InputError(f"structure.density is {self.density}: its volume is no finite number, raise it")
         symbols = [material.species[0]] * self.atoms
         if self.periodic is False:
             radius = (3 * volume / (4 * np.pi)) ** (1 / 3)
