@@ -6,9 +6,9 @@ import time
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
-from matdesign.agents.checkpoint import load_checkpoint, save_checkpoint
+from matdesign.agents.checkpoint import FORMAT, load_checkpoint, save_checkpoint
 from matdesign.errors import InputError
 
 TENSORS = {
@@ -114,3 +114,11 @@ def test_header_is_json_anyone_can_read(tmp_path):
     raw = path.read_bytes()
     header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
     assert json.loads(header["__metadata__"]["meta"]) == META
+
+
+@pytest.mark.parametrize("meta", ["", "{", "half"])
+def test_header_that_is_no_json(tmp_path, meta):
+    path = tmp_path / "last.safetensors"
+    path.write_bytes(save({"x": torch.zeros(1)}, {"format": FORMAT, "meta": meta}))
+    with pytest.raises(InputError, match=r"is damaged.*train again"):
+        load_checkpoint(path)

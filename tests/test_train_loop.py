@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from matdesign.agents.checkpoint import load_checkpoint
+from matdesign.agents.checkpoint import load_checkpoint, save_checkpoint
 from matdesign.agents.dashboard import Dashboard, count, duration
 from matdesign.agents.metrics import Metrics
 from matdesign.agents.softexit import Interrupted
@@ -105,6 +105,18 @@ def test_damaged_metrics_are_refused(tmp_path, text):
     train(FakeTrainer(), tmp_path, total_agent_steps=50, show=ignore)
     (tmp_path / "metrics.csv").write_bytes(text)
     with pytest.raises(InputError, match=r"metrics\.csv is damaged.*remove it"):
+        train(FakeTrainer(), tmp_path, total_agent_steps=70, show=ignore)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [{}, [], None, {"trainer": {}}, {"trainer": {}, "progress": {}}, {"trainer": {}, "progress": {"scores": ["x"]}}],
+)
+def test_checkpoint_with_another_content_is_refused(tmp_path, meta):
+    train(FakeTrainer(), tmp_path, total_agent_steps=50, show=ignore)
+    tensors, _ = load_checkpoint(last_checkpoint(tmp_path))
+    save_checkpoint(last_checkpoint(tmp_path), tensors, meta)
+    with pytest.raises(InputError, match=r"last\.safetensors is damaged.*take another checkpoint"):
         train(FakeTrainer(), tmp_path, total_agent_steps=70, show=ignore)
 
 

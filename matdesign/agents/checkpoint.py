@@ -47,9 +47,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
         data = path.read_bytes()  # once: another process may replace the file while it is read
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
-    except (SafetensorError, OSError) as error:
+        meta: dict[str, Any] = json.loads(header.get("meta", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path} is damaged or no checkpoint ({error}): {remedy}") from error
     if header.get("format") != FORMAT:
         raise InputError(f"{path} was not written by this version of matdesign (no '{FORMAT}' in it): {remedy}")
-    meta: dict[str, Any] = json.loads(header["meta"])
     return tensors, meta

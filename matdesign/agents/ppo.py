@@ -347,5 +347,7 @@ class PPO:
         for name, tensor in own.items():
             tensor.detach().copy_(tensors[name])
         self.generator.set_state(tensors["generator"].cpu())
-        self.seed, self.iterations, self.agent_steps = meta["seed"], meta["iterations"], meta["agent_steps"]
+        self.seed, self.iterations, self.agent_steps = (
+            int(meta[name]) for name in ("seed", "iterations", "agent_steps")
+        )
         self._restart()

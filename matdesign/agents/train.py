@@ -13,6 +13,7 @@ import torch
 from matdesign.agents.checkpoint import load_checkpoint, save_checkpoint
 from matdesign.agents.metrics import Metrics
 from matdesign.agents.softexit import Interrupted, SoftExit
+from matdesign.errors import InputError
 
 SCORE = "env/score"
 SCORE_WINDOW = 10  # iterations whose mean score decides which checkpoint is the best
@@ -78,16 +79,23 @@ def best_checkpoint(folder: Path) -> Path:
     return folder / "checkpoints" / "best.safetensors"
 
 
-def load_trainer(trainer: Trainer, path: Path) -> dict[str, Any]:
+def load_trainer(trainer: Trainer, path: Path) -> Progress:
     """Puts the state of a checkpoint into `trainer`; returns the training loop's own part of it.
 
     Raises:
         InputError: if the checkpoint is missing, damaged or for another policy.
     """
     tensors, meta = load_checkpoint(path)
-    trainer.load_state(tensors, meta["trainer"])
-    progress: dict[str, Any] = meta["progress"]
-    return progress
+    try:
+        trainer.load_state(tensors, meta["trainer"])
+        stored = meta["progress"]
+        scores = deque(map(float, stored["scores"]), SCORE_WINDOW)
+        best = -math.inf if stored["best"] is None else float(stored["best"])
+        return Progress(int(stored["iterations"]), float(stored["seconds"]), scores, best)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path} is damaged ({error!r}): take another checkpoint of the run, or train again"
+        ) from error
 
 
 def train(
@@ -115,15 +123,9 @@ def train(
         Interrupted: a signal or an EXIT file in `folder` asked to stop; the state is on disk.
         InputError: if the last checkpoint cannot be used.
     """
-    stored: dict[str, Any] = {"iterations": 0, "seconds": 0.0, "scores": [], "best": None}
+    progress = Progress(0, 0.0, deque(maxlen=SCORE_WINDOW), -math.inf)
     if last_checkpoint(folder).exists():
-        stored = load_trainer(trainer, last_checkpoint(folder))
-    progress = Progress(
-        stored["iterations"],
-        stored["seconds"],
-        deque(stored["scores"], SCORE_WINDOW),
-        -math.inf if stored["best"] is None else stored["best"],
-    )
+        progress = load_trainer(trainer, last_checkpoint(folder))
 
     def save(path: Path) -> None:
         tensors, meta = trainer.state()
