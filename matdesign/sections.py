@@ -74,7 +74,7 @@ class PolicyConfig:
     """
 
     kind: Literal["auto", "mlp", "equivariant"]
-    hidden: list[Annotated[int, Range(1, 65536)]]
+    hidden: list[Annotated[int, Range(1, 4096)]]
     log_sigma: Annotated[float, Range(-20, 5)]
     log_sigma_minimum: Annotated[float, Range(-20, 5)]
     log_sigma_maximum: Annotated[float, Range(-20, 5)]

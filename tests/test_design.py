@@ -187,6 +187,8 @@ def test_bad_requests_get_one_clear_error(finished, tmp_path):
         check_design(load(["env=squared"]))
     with pytest.raises(InputError, match="needs a free cluster"):
         check_design(load(["material=copper"]))
+    with pytest.raises(InputError, match="every simulation of material=argon_cluster fails in its first control step"):
+        check_design(load([*SMALL, "material.masses=[1e-30]"]))
     wrong = load(["env=squared", "agent.policy.kind=equivariant"])
     with open_vector(wrong) as vector, pytest.raises(InputError, match="needs atoms"):
         make_policy(wrong, vector)

@@ -465,6 +465,11 @@ def test_absurd_hyperparameters_are_refused(name, value):
         PPOConfig(**{name: value})
 
 
+def test_a_rollout_beyond_all_memory_is_refused():
+    with pytest.raises(InputError, match="horizon = 1000000000000000 steps fits in no memory; lower it"):
+        trained(Bandit(2), 0, config=PPOConfig(horizon=10**15))
+
+
 @pytest.mark.parametrize(("choices", "dtype"), [(0, np.float32), (5, np.float32), (5, np.uint8)])
 def test_learns_to_choose_what_is_shown(choices, dtype):
     task = Bandit(choices, dtype)

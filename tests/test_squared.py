@@ -8,6 +8,8 @@ import pytest
 from squared_reference import Squared
 
 from matdesign import envs
+from matdesign.agents.policies import MLPPolicy
+from matdesign.design.flight import fly
 from matdesign.errors import InputError
 from matdesign.vector import Vector
 
@@ -74,6 +76,19 @@ def test_compiles_as_a_users_file(tmp_path: Path) -> None:
             assert np.array_equal(mine.observations, built_in.observations)
             assert np.array_equal(mine.rewards, built_in.rewards)
         assert mine.log() == built_in.log()
+
+
+def test_a_users_environment_may_be_called_atoms(tmp_path: Path) -> None:
+    source = (envs.INCLUDE / "squared.c").read_text().replace("squared_", "atoms_")
+    (tmp_path / "mine.c").write_text(source.replace("ENVIRONMENT(squared", "ENVIRONMENT(atoms"))
+    command = f"cc -shared -fPIC -I {envs.INCLUDE} {tmp_path / 'mine.c'} -o {tmp_path / 'mine.so'} -lm"
+    subprocess.run(command.split(), check=True)
+    with Vector(str(tmp_path / "mine.so"), {}, envs=2) as vector:
+        assert vector.environment.name == "atoms"
+        policy = MLPPolicy(vector.features, vector.action_dims, vector.choices, hidden=[4], log_sigma=0.0, seed=0)
+        flight = fly(vector, policy, episodes=4, seed=0, deterministic=True)
+    assert flight.results == []  # those are read from the memory of the built-in one
+    assert flight.figures["episodes"] >= 4
 
 
 def test_scene_shows_agent_and_target() -> None:

@@ -151,6 +151,17 @@ def test_bad_libraries(tmp_path: Path) -> None:
         Vector(str(old), {}, envs=1)
 
 
+def test_careless_setting_tables(tmp_path: Path) -> None:
+    source = (HERE / "c" / "walkers.c").read_text()
+    mine = tmp_path / "mine.c"
+    mine.write_text(source.replace(', .help = "walkers"', ""))
+    assert envs.load(compiled(mine, tmp_path / "mine.so")).settings[0].help == ""
+    other = tmp_path / "other.c"
+    other.write_text(source.replace('.help = "walkers"', '.help = "walkers", .count = 3'))
+    with pytest.raises(InputError, match="setting 'agents' of count 3: use 0"):
+        Vector(compiled(other, tmp_path / "other.so"), {}, envs=1)
+
+
 def test_failed_init_closes_what_was_open(walkers: str) -> None:
     for _ in range(3):
         with pytest.raises(InputError, match="capacity is 5 and all places are taken"):

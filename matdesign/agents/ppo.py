@@ -147,7 +147,16 @@ class PPO:
         self.observations = torch.from_numpy(vector.observations)
         self.actions = torch.from_numpy(vector.actions)
         self.results = [torch.from_numpy(array) for array in (vector.rewards, vector.terminals, vector.masks)]
-        steps, (rows, action_dims) = config.horizon, self.actions.shape
+        try:
+            self._allocate(config.horizon)
+        except RuntimeError as error:
+            raise InputError(
+                f"PPO: a rollout of horizon = {config.horizon} steps fits in no memory; lower it"
+            ) from error
+        self._restart()
+
+    def _allocate(self, steps: int) -> None:
+        rows, action_dims = self.actions.shape
         action_type = torch.float32 if self.actions.is_floating_point() else torch.int64
         encoded = self.policy.encode(self.observations.to(self.device))
         self.encoded = encoded.new_empty(steps + 1, *encoded.shape)
@@ -156,7 +165,6 @@ class PPO:
         self.values = torch.empty(steps + 1, rows, device=self.device)
         self.rewards = torch.empty(steps, rows, device=self.device)
         self.terminals, self.masks = torch.empty(2, steps, rows, dtype=torch.bool, device=self.device).unbind()
-        self._restart()
 
     def iterate(self) -> dict[str, float]:
         """One rollout of `horizon` steps and the learning from it.

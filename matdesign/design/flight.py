@@ -48,6 +48,7 @@ def fly(
     each = math.ceil(episodes / vector.envs)
     ended = np.zeros(vector.envs, int)
     results: list[AtomsResult] = []
+    made_of_atoms = vector.environment.built_in and vector.environment.name == "atoms"
     vector.reset(seed)
     observations, actions = torch.from_numpy(vector.observations), torch.from_numpy(vector.actions)
     while ended.min() < each:
@@ -56,7 +57,7 @@ def fly(
         over = (vector.terminals | vector.truncations).reshape(vector.envs, vector.agents).any(axis=1)
         for index in np.flatnonzero(over):
             # Every environment counts equally often: short episodes would crowd out long ones.
-            if vector.environment.name == "atoms" and ended[index] < each:
+            if made_of_atoms and ended[index] < each:
                 results.append(atoms_result(vector, int(index)))
         ended += over
         if show is not None and over.any():

@@ -33,13 +33,21 @@ from matdesign.sections import Config
 from matdesign.sim.exchange import export
 from matdesign.sim.material import ENERGY_UNITS
 from matdesign.sim.simulation import Simulation
+from matdesign.vector import Vector
 
 
 def check_train(config: Config) -> None:
     """Raises InputError for whatever would stop `train` before its first step: nothing is on disk yet."""
-    _device(config)
     with open_vector(config) as vector:
-        make_policy(config, vector)
+        _trainer(config, vector)
+        vector.actions[...] = 0
+        vector.step()
+        figures = vector.log()
+    if config.env.environment == ATOMS and figures["episodes"] == vector.envs and figures["failures"] >= 1.0:
+        raise InputError(
+            f"every simulation of material={config.material.name} fails in its first control step: lower "
+            "material.timestep or env.settings.start_kt, and check material.masses and material.pair_coeff"
+        )
 
 
 def check_design(config: Config) -> None:
@@ -99,9 +107,8 @@ def design(config: Config, run: RunFolder) -> None:
 
 def _train(config: Config, run: RunFolder) -> None:
     torch.set_num_threads(config.agent.threads)
-    device = _device(config)
     with open_vector(config) as vector:
-        ppo = PPO(vector, make_policy(config, vector), config.agent.ppo, device=device, seed=config.seed)
+        ppo = _trainer(config, vector)
         title = f"{run.verb} {config.material.name if config.env.environment == ATOMS else config.env.name}"
         with Dashboard(
             title,
@@ -117,6 +124,10 @@ def _train(config: Config, run: RunFolder) -> None:
                 checkpoint_every=config.agent.checkpoint_every,
                 show=dashboard,
             )
+
+
+def _trainer(config: Config, vector: Vector) -> PPO:
+    return PPO(vector, make_policy(config, vector), config.agent.ppo, device=_device(config), seed=config.seed)
 
 
 def _device(config: Config) -> str:
@@ -244,7 +255,9 @@ def _finish(config: Config, best: AtomsResult) -> tuple[Atoms, float]:
     """The best structure, relaxed to convergence by LAMMPS, centred; and its energy."""
     atoms = config.material.structure.build(config.material, seed=config.seed)
     if not np.isfinite(best.energy):
-        raise MatdesignError("no episode of the policy ended with a structure: lower env.settings.strength")
+        raise MatdesignError(
+            "no episode of the policy ended with a structure: lower env.settings.strength or material.timestep"
+        )
     with Simulation(atoms, config.material, library=config.lammps.library) as simulation:
         simulation.place(best.positions)
         energy = simulation.minimize().energy

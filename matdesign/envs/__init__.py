@@ -12,7 +12,8 @@ INCLUDE = Path(__file__).parent
 """Directory of env.h, which a user's own environment is compiled against."""
 
 ABI = 1  # ENV_ABI of env.h
-KINDS: dict[int, Literal["number", "array", "text"]] = {0: "number", -1: "array", -2: "text"}
+Kind = Literal["number", "array", "text", "integer"]
+KINDS: dict[int, Kind] = {0: "number", -1: "array", -2: "text", -3: "integer"}
 
 
 class _Setting(ctypes.Structure):
@@ -50,7 +51,7 @@ class Setting:
     """One thing an environment can be told; numbers outside [low, high] are refused."""
 
     name: str
-    kind: Literal["number", "array", "text"]
+    kind: Kind
     default: float
     low: float
     high: float
@@ -66,6 +67,7 @@ class Environment:
         summary: one line for people.
         settings: what it can be told.
         log_names: figures it gives for each ended episode.
+        built_in: whether it is one of the package's own, and not a user's, whatever its name.
         pointer: the C `Environment`; its library stays loaded for the life of the process.
     """
 
@@ -73,6 +75,7 @@ class Environment:
     summary: str
     settings: tuple[Setting, ...]
     log_names: tuple[str, ...]
+    built_in: bool
     pointer: Any
 
 
@@ -92,13 +95,13 @@ def load(environment: str) -> Environment:
             compiled against another version of env.h.
     """
     if "/" in environment or environment.endswith(".so"):
-        return _describe(_open(Path(environment)))
+        return _describe(_open(Path(environment)), built_in=False)
     pointer = _builtin(environment.encode()) if "\0" not in environment else None
     if not pointer:
         raise InputError(
             f"unknown environment {environment!r}: give one of {', '.join(built_in())}, or the path of a compiled .so"
         )
-    return _describe(pointer)
+    return _describe(pointer, built_in=True)
 
 
 def _open(path: Path) -> Any:
@@ -122,27 +125,34 @@ def _open(path: Path) -> Any:
     return ctypes.pointer(found)
 
 
-def _describe(pointer: Any) -> Environment:
+def _describe(pointer: Any, *, built_in: bool) -> Environment:
     environment = pointer.contents
     settings: list[Setting] = []
     while (setting := environment.settings[len(settings)]).name:
+        name = setting.name.decode()
+        if setting.count not in KINDS:
+            raise InputError(
+                f"environment {environment.name.decode()!r} has a setting {name!r} of count {setting.count}: use 0 "
+                "(a number), -1 (an array) or -2 (text)"
+            )
         settings.append(
             Setting(
-                name=setting.name.decode(),
+                name=name,
                 kind=KINDS[setting.count],
                 default=setting.value,
                 low=setting.low,
                 high=setting.high,
-                help=setting.help.decode(),
+                help=(setting.help or b"").decode(),
             )
         )
     log_names: list[str] = []
-    while name := environment.log_names[len(log_names)]:
-        log_names.append(name.decode())
+    while log_name := environment.log_names[len(log_names)]:
+        log_names.append(log_name.decode())
     return Environment(
         name=environment.name.decode(),
         summary=environment.summary.decode(),
         settings=tuple(settings),
         log_names=tuple(log_names),
+        built_in=built_in,
         pointer=pointer,
     )

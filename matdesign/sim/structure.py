@@ -144,8 +144,6 @@ class StartingStructure:
                 "give the fraction of each"
             )
         volume = self.atoms / _positive("density", self.density)
-        if not np.isfinite(volume):
-            raise InputError(f"structure.density is {self.density}: its volume is no finite number, raise it")
         symbols = [material.species[0]] * self.atoms
         if self.periodic is False:
             radius = (3 * volume / (4 * np.pi)) ** (1 / 3)
@@ -285,6 +283,6 @@ def _known(symbols: Sequence[str], material: Material) -> None:
 
 
 def _positive(name: str, value: float | None) -> float:
-    if not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
-        raise InputError(f"structure.{name} is {value}: give a positive number")
+    if not isinstance(value, int | float) or not 1e-30 <= value <= 1e30:  # its cube is a number too
+        raise InputError(f"structure.{name} is {value}: give a positive number from 1e-30 to 1e30")
     return float(value)
