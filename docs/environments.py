@@ -28,7 +28,7 @@ def page() -> str:
         for setting in environment.settings:
             if setting.name in DERIVED:
                 continue
-            number = setting.kind == "number"
+            number = setting.kind in ("number", "integer")
             bounds = [f"{value:g}" if number else "" for value in (setting.default, setting.low, setting.high)]
             parts.append(f"| `{setting.name}` | {' | '.join(bounds)} | {setting.help} |\n".replace("nan", "none"))
         figures = ", ".join(f"`{figure}`" for figure in environment.log_names)

@@ -131,10 +131,8 @@ def _describe(pointer: Any, *, built_in: bool) -> Environment:
     while (setting := environment.settings[len(settings)]).name:
         name = setting.name.decode()
         if setting.count not in KINDS:
-            raise InputError(
-                f"environment {environment.name.decode()!r} has a setting {name!r} of count {setting.count}: use 0 "
-                "(a number), -1 (an array) or -2 (text)"
-            )
+            known = ", ".join(f"{count} ({kind})" for count, kind in KINDS.items())
+            raise InputError(f"{environment.name.decode()} has a setting {name!r} of count {setting.count}: use {known}")
         settings.append(
             Setting(
                 name=name,

@@ -35,32 +35,33 @@ static const Setting atoms_settings[] = {
     {"radii", 0, 0, 1e3, "drawn radius of each species, distance units", SETTING_ARRAY},
     {"length_scale", 1, 1e-6, 1e6, "l0, distance units", 0},
     {"energy_scale", 1, 1e-9, 1e9, "e0, energy units", 0},
-    {"species", 1, 1, ATOMS_SPECIES, "species of the material", 0},
+    {"species", 1, 1, ATOMS_SPECIES, "species of the material", SETTING_INTEGER},
     {"control", 0, 0, 0, "velocity, kick, force or displacement (default kick)", SETTING_TEXT},
     {"reward", 0, 0, 0, "energy or goal (default energy)", SETTING_TEXT},
-    {"md_steps", 20, 1, 1e6, "MD steps of one control step", 0},
-    {"horizon", 20, 1, 1e6, "control steps of an episode", 0},
+    {"md_steps", 20, 1, 1e6, "MD steps of one control step", SETTING_INTEGER},
+    {"horizon", 20, 1, 1e6, "control steps of an episode", SETTING_INTEGER},
     {"strength", 1, 0, 1e3, "what an action of length one does, in v0, f0 or l0", 0},
     {"force_cap", 0, 0, 1e6, "displacement: longest move in l0 for each f0 of local force; 0: no such cap", 0},
-    {"remove_drift", 0, 0, 1, "1: the mean action is subtracted (by mass, but for forces), so that the centre of mass stays", 0},
-    {"neighbours", 12, 1, 64, "neighbours observed, k", 0},
-    {"cutoff", 3, 0.5, 20, "farthest neighbour observed, l0", 0},
-    {"container", 0, 0, 1e4, "radius about the origin where atoms that fly outwards are turned back, l0; 0: none", 0},
+    {"remove_drift", 0, 0, 1, "1: the mean action is subtracted (by mass, but for forces), so that the centre of mass stays", SETTING_INTEGER},
+    {"neighbours", 12, 1, 64, "neighbours observed, k", SETTING_INTEGER},
+    {"cutoff", 3, 0.5, 3, "farthest neighbour observed, l0", 0},
+    {"container", 0, 0, 1e4, "radius about the middle where atoms that fly outwards are turned back, l0; 0: none", 0},
     {"kt", 0, 0, 1e6, "thermostat: thermal energy in e0; 0 with friction 0: no thermostat", 0},
     {"friction", 0, 0, 1e6, "thermostat: friction, 1/time units", 0},
     {"start_density", 0.35, 1e-6, 1.2, "density of the random cloud, atoms per l0^3", 0},
     {"start_distance", 0.8, 0, 1, "smallest distance in the random cloud, l0", 0},
     {"start_jitter", 0, 0, 1, "normal displacement added to a starting structure, l0", 0},
     {"start_kt", 0, 0, 1e6, "thermal energy of the starting velocities, e0", 0},
-    {"start_relax", 0, 0, 1e6, "force evaluations of a relaxation before the first observation", 0},
+    {"start_relax", 0, 0, 1e6, "force evaluations of a relaxation before the first observation", SETTING_INTEGER},
     {"own_share", 0.5, 0, 1, "energy reward: share of the atom's own energy drop, the rest is the team's mean", 0},
     {"reference", NAN, -1e12, 1e12, "energy reward: energy of the ground state in e0; none: the lowest seen", 0},
     {"final_weight", 2, 0, 1e6, "energy reward: weight of the final energy above the reference per atom", 0},
     {"bonus", 2, 0, 1e6, "energy reward: final reward for reaching the reference", 0},
     {"tolerance", 1e-3, 0, 1e3, "energy reward: energy above the reference that counts as reached, e0; goal: distance, l0", 0},
     {"relax_tolerance", 1e-2, 1e-12, 1e3, "final relaxation: largest force component, f0", 0},
-    {"relax_evaluations", 1000, 0, 1e9, "final relaxation: most force evaluations", 0},
-    {"common_goal", 0, 0, 1, "goal reward: 1: all atoms share one goal", 0},
+    {"relax_evaluations", 1000, 0, 1e9, "final relaxation: most force evaluations", SETTING_INTEGER},
+    {"common_goal", 0, 0, 1, "goal reward: 1: all atoms share one goal", SETTING_INTEGER},
+    {"failure_penalty", 10, 0, 1e6, "what all atoms lose, and the score, where the simulation fails; more than any finished episode", 0},
     {"goal_bonus", 0.2, 0, 1e3, "goal reward: for each control step within the tolerance", 0},
     {0},
 };
@@ -109,6 +110,11 @@ static int atoms_spaces(const Settings *settings, Spaces *spaces, char *error, s
     if (setting_number(settings, "friction") > 0.0 && (control == VELOCITY || control == DISPLACEMENT)) {
         snprintf(error, bytes, "friction %g has no effect: control %s sets the velocities; use kick or force, or no "
                  "friction", setting_number(settings, "friction"), control_names[control]);
+        return -1;
+    }
+    if (setting_number(settings, "kt") > 0.0 && setting_number(settings, "friction") == 0.0) {
+        snprintf(error, bytes, "kt %g has no effect without friction: give friction too, or no kt",
+                 setting_number(settings, "kt"));
         return -1;
     }
     if (find_reward(setting_text(settings, "reward")) < 0) {
@@ -161,7 +167,7 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
     NUMBER(force_cap), NUMBER(cutoff), NUMBER(container), NUMBER(kt), NUMBER(friction), NUMBER(start_density);
     NUMBER(start_distance), NUMBER(start_jitter), NUMBER(start_kt), NUMBER(own_share), NUMBER(final_weight);
     NUMBER(bonus), NUMBER(tolerance), NUMBER(reference), NUMBER(relax_tolerance), NUMBER(relax_evaluations);
-    NUMBER(common_goal), NUMBER(goal_bonus);
+    NUMBER(common_goal), NUMBER(goal_bonus), NUMBER(failure_penalty);
 #undef NUMBER
     a->k = (int)setting_number(s, "neighbours");
     a->features = atoms_features(a->species, a->k);
@@ -178,7 +184,7 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
         a->radius[t] = t < count ? radii[t] : 0.5 * a->length;
     }
     if (open_simulation(a, s, error, bytes)) return -1;
-    a->mvv2e = *(const double *)a->simulation->lammps->extract_global(a->simulation->handle, "mvv2e");
+    a->mvv2e = *a->simulation->mvv2e;
     double mass = 0.0;
     for (int i = 0; i < a->env.agents; i++) mass += a->simulation->mass[a->simulation->type[i]];
     a->velocity = sqrt(a->energy / (a->mvv2e * mass / (double)n));
@@ -202,6 +208,9 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
         snprintf(error, bytes, "out of memory for %zu atoms", n);
         return -1;
     }
+    if (!a->free_space)
+        for (int d = 0; d < 3; d++)
+            a->middle[d] = a->origin[d] + 0.5 * (a->cell[0][d] + a->cell[1][d] + a->cell[2][d]);
     if (!a->start_count && !a->free_space) {
         snprintf(error, bytes, "a periodic cell needs starting structures: a random cloud is for free space");
         return -1;
@@ -276,7 +285,10 @@ static void fail_episode(Atoms *a) {
     a->result_failed = 1;
     a->result_evaluations = a->simulation->evaluations - a->first_evaluation;
     a->result_energy = NAN;
-    memset(a->env.rewards, 0, sizeof(float) * (size_t)a->env.agents);
+    /* Less than any finished episode earns: to wreck the simulation must not be a way out. */
+    for (int i = 0; i < a->env.agents; i++) a->env.rewards[i] = (float)-a->failure_penalty;
+    a->episode_return -= a->failure_penalty;
+    env_log(&a->env, LOG_SCORE, -a->failure_penalty);
     env_log(&a->env, LOG_FAILURES, 1.0);
     env_terminate(&a->env);
 }
@@ -285,7 +297,12 @@ static void log_episode(Atoms *a) {
     env_log(&a->env, LOG_RETURN, a->episode_return);
     env_log(&a->env, LOG_LENGTH, a->step);
     env_log(&a->env, LOG_EVALUATIONS, (double)a->result_evaluations);
-    if (!a->result_failed) env_log(&a->env, LOG_ENERGY, a->result_energy / a->energy / a->env.agents);
+    double energy = a->result_energy; /* of the last good control point where the simulation failed */
+    if (a->result_failed) {
+        energy = 0.0;
+        for (int i = 0; i < a->env.agents; i++) energy += a->energies_before[i];
+    }
+    env_log(&a->env, LOG_ENERGY, energy / a->energy / a->env.agents);
     env_log_episode(&a->env);
 }
 
@@ -377,7 +394,7 @@ static void atoms_reset(Atoms *a) {
     atoms_observe(a);
 }
 
-/* Actions become vectors of at most length one; what is not a number counts as zero. */
+/* Actions become vectors of at most length one, those without drift as well; what is not a number counts as zero. */
 static void read_actions(Atoms *a) {
     const float *given = a->env.actions;
     int n = a->env.agents;
@@ -397,8 +414,14 @@ static void read_actions(Atoms *a) {
             mean[d] += weight * to[d];
         }
     }
-    if (a->remove_drift)
-        for (int i = 0; i < 3 * n; i++) a->action[i] -= mean[i % 3] / total;
+    if (!a->remove_drift) return;
+    float longest = 1.0f;
+    for (int i = 0; i < n; i++) {
+        float *to = a->action + 3 * i;
+        for (int d = 0; d < 3; d++) to[d] -= mean[d] / total;
+        longest = fmaxf(longest, sqrtf(to[0] * to[0] + to[1] * to[1] + to[2] * to[2]));
+    }
+    for (int i = 0; i < 3 * n; i++) a->action[i] /= longest;
 }
 
 /* Atoms beyond the container lose what carries them further out: they come back by their neighbours' pull or their
@@ -407,9 +430,11 @@ static void contain(Atoms *a) {
     Simulation *s = a->simulation;
     double radius = a->container * a->length;
     for (int i = 0; i < a->env.agents; i++) {
-        double *v = s->v + 3 * i;
-        const double *x = s->x + 3 * i;
-        double square = x[0] * x[0] + x[1] * x[1] + x[2] * x[2], outward = x[0] * v[0] + x[1] * v[1] + x[2] * v[2];
+        double *v = s->v + 3 * i, x[3], square = 0.0, outward = 0.0;
+        for (int d = 0; d < 3; d++) {
+            x[d] = a->unwrapped[3 * i + d] - a->middle[d];
+            square += x[d] * x[d], outward += x[d] * v[d];
+        }
         if (square > radius * radius && outward > 0.0)
             for (int d = 0; d < 3; d++) v[d] -= 2.0 * outward / square * x[d];
     }
@@ -434,8 +459,9 @@ static int displace(Atoms *a) {
         if (a->force_cap > 0.0) cap = fmin(cap, a->force_cap * a->length * force / a->force);
         double to[3], square = 0.0, before = 0.0, radius = a->container * a->length;
         for (int d = 0; d < 3; d++) {
-            to[d] = s->x[3 * i + d] + cap * (double)a->action[3 * i + d];
-            square += to[d] * to[d], before += s->x[3 * i + d] * s->x[3 * i + d];
+            double move = cap * (double)a->action[3 * i + d], x = a->unwrapped[3 * i + d] - a->middle[d];
+            to[d] = s->x[3 * i + d] + move;
+            square += (x + move) * (x + move), before += x * x;
         }
         if (radius > 0.0 && square > radius * radius && square > before) continue; /* no further out than that */
         memcpy(s->x + 3 * i, to, sizeof to);

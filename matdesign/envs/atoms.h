@@ -38,10 +38,11 @@ typedef struct {
     double start_density, start_distance, start_jitter, start_kt;
     double own_share, final_weight, bonus, tolerance, reference, relax_tolerance;
     int relax_evaluations, common_goal;
-    double goal_bonus;
+    double goal_bonus, failure_penalty;
 
     /* The cell, in LAMMPS' frame. */
     double origin[3], cell[3][3];
+    double middle[3]; /* of the cell; the origin in free space */
     int periodic[3];
 
     /* Starting structures [starts][agents][3]. */
@@ -56,7 +57,7 @@ typedef struct {
     double *before;            /* [agents][3] unwrapped, one control step ago */
     double *energies;          /* [agents] */
     double *energies_before;   /* [agents] one control step ago */
-    double *goals;             /* [agents][3]; NULL where the reward has none */
+    double *goals;             /* [agents][3] where the reward needs goals */
     double *measure;           /* [agents] a reward's own figure of the step before */
     double *scratch;           /* [agents][3] */
     double episode_return;
@@ -65,7 +66,7 @@ typedef struct {
     float colour[ATOMS_SPECIES][4];
     double radius[ATOMS_SPECIES];
 
-    /* What the last ended episode left: positions, energy, whether relaxed, evaluations. */
+    /* What the last ended episode left: positions, energy, evaluations, whether its simulation failed. */
     double *result_x; /* [agents][3] */
     double result_energy;
     int64_t result_evaluations;

@@ -1,6 +1,6 @@
 /* env.h: everything an environment needs, and all it may assume.
  *
- * An environment is one C file: a struct whose first member is `Env env`, four functions on it, and one
+ * An environment is one C file: a struct whose first member is `Env env`, six functions, two tables, and one
  * ENVIRONMENT(...) line at the bottom. `squared.c` is the template. Compile it with
  *
  *     cc -O3 -shared -fPIC -I DIRECTORY_OF_THIS_FILE my_env.c -o my_env.so -lm
@@ -65,8 +65,7 @@ static inline double random_normal(Random *random) {
 /* ---------------------------------------------------------------------------------------------------- settings */
 
 /* What an environment can be told. A table of these ends with {0}; values outside [low, high] are refused before
- * init() runs. `count` 0: one number with a default. `count` -1: an array of any length (default empty).
- * `count` -2: text (default empty). */
+ * init() runs. `count` says what it is: one of the names below; arrays (of any length) and text are empty by default. */
 typedef struct {
     const char *name;
     double value, low, high;
@@ -74,7 +73,7 @@ typedef struct {
     int32_t count;
 } Setting;
 
-enum { SETTING_NUMBER = 0, SETTING_ARRAY = -1, SETTING_TEXT = -2 };
+enum { SETTING_NUMBER = 0, SETTING_ARRAY = -1, SETTING_TEXT = -2, SETTING_INTEGER = -3 };
 
 /* One value as given by the user. */
 typedef struct {

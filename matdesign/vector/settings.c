@@ -17,19 +17,25 @@ static int refuse_unknown(const Environment *environment, const char *name, char
 }
 
 static int check(const Environment *environment, const SettingValue *value, char *error, size_t error_bytes) {
-    static const char *const kinds[] = {"one number", "a list of numbers", "text"};
+    static const char *const kinds[] = {"one number", "a list of numbers", "text", "one whole number"};
     const Setting *setting = setting_known(environment, value->name);
     if (!setting) return refuse_unknown(environment, value->name, error, error_bytes);
     int fits = setting->count == SETTING_TEXT    ? value->text != NULL
                : setting->count == SETTING_ARRAY ? value->numbers != NULL
                                                  : value->numbers != NULL && value->count == 1;
     if (!fits) {
-        snprintf(error, error_bytes, "%s.%s takes %s (%s)", environment->name, value->name, kinds[-setting->count],
-                 setting->help);
+        snprintf(error, error_bytes, "%s.%s is %s%s%s: it takes %s (%s)", environment->name, value->name,
+                 value->text ? "'" : "", value->text ? value->text : "a list or number", value->text ? "'" : "",
+                 kinds[-setting->count], setting->help);
         return -1;
     }
     for (int64_t i = 0; value->numbers && i < value->count; i++) {
         double number = value->numbers[i];
+        if (setting->count == SETTING_INTEGER && number != floor(number)) {
+            snprintf(error, error_bytes, "%s.%s is %g: give a whole number (%s)", environment->name, value->name, number,
+                     setting->help);
+            return -1;
+        }
         if (isfinite(number) && number >= setting->low && number <= setting->high) continue;
         snprintf(error, error_bytes, "%s.%s is %g: give a number from %g to %g (%s)", environment->name, value->name,
                  number, setting->low, setting->high, setting->help);
