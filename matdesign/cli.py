@@ -4,6 +4,7 @@ Heavy imports (torch, LAMMPS) happen inside the verbs, so that help is instant.
 """
 
 import argparse
+import errno
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from matdesign.agents.softexit import Interrupted
+from matdesign.agents.softexit import SIGNALS, Interrupted
 from matdesign.choices import CONF, groups
 from matdesign.errors import InputError, MatdesignError
 from matdesign.typed import closest
@@ -308,8 +309,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has what they wanted
         return 128 + signal.SIGPIPE
     except OSError as error:  # the disk is full, or a file was taken away under a run
-        _complain(f"{error}: free space or mend the permissions, then try again (a run goes on with --resume)")
-        return 1
+        _complain(f"{error}: check path, permissions and free space, then try again (a run goes on with --resume)")
+        return BAD_INPUT if error.errno == errno.ENAMETOOLONG else 1
+    finally:  # nothing is left to tidy: a signal in the interpreter's own shutdown is no matter for a traceback
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _complain(message: object) -> None:

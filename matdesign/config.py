@@ -42,8 +42,11 @@ def load(overrides: Sequence[str] = (), config_dir: Path | None = None) -> Confi
 def load_stored(path: Path, overrides: Sequence[str] = (), config_dir: Path | None = None) -> Config:
     """The configuration that `dump` wrote to `path`, with `overrides` applied; raises as `load` does."""
     try:
-        stored = OmegaConf.load(path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = path.read_text()
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):  # a few lines can stand for gigabytes
+            raise InputError(f"{path} has YAML aliases in it: give the folder of a run")
+        stored = OmegaConf.create(text)
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise InputError(f"cannot read {path} ({_one_line(error)}): give the folder of a run") from error
     if not isinstance(stored, DictConfig):
         raise InputError(f"{path} is no configuration: give the folder of a run")

@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from matdesign import cli
+from matdesign.agents.softexit import SIGNALS
 from matdesign.agents.train import last_checkpoint
 from matdesign.errors import InputError, MatdesignError
 
@@ -21,9 +22,10 @@ def matdesign(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(autouse=True)
 def own_signals():
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -120,13 +122,23 @@ def test_no_traceback_reaches_a_person():
     assert done.stderr.startswith("matdesign: unknown verb")
 
 
+def test_a_signal_in_the_interpreters_shutdown_gives_no_traceback():
+    script = (
+        "import atexit, os, signal, sys\nfrom matdesign.cli import main\n"
+        "atexit.register(os.kill, os.getpid(), int(sys.argv[1]))\nmain(['--version'])"
+    )
+    for number in SIGNALS:
+        done = subprocess.run([sys.executable, "-c", script, str(int(number))], capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (-number, b"")
+
+
 def test_output_that_cannot_be_written():
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "matdesign", "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == 1
-    assert re.fullmatch(r"matdesign: .*No space left on device: free space .*\n", done.stderr)
+    assert re.fullmatch(r"matdesign: .*No space left on device: check path.* free space.*\n", done.stderr)
 
 
 def test_verbs_hand_over_configuration_and_folder(job, tmp_path, capsys):

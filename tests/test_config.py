@@ -170,6 +170,8 @@ def test_stored_configuration_is_checked_again(tmp_path):
         good + "_target_: os.system\n": "names no code",
         "[1, 2]": "no configuration",
         "a: [": "cannot read",
+        "[" * 5000: "cannot read",
+        "a: &a [x]\nb: [*a, *a]": "has YAML aliases",
     }.items():
         assert text != good
         stored.write_text(text)

@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist
 
 from matdesign.errors import InputError
 from matdesign.sim.material import Material
-from matdesign.sim.structure import StartingStructure, random_packing
+from matdesign.sim.structure import StartingStructure, check_atoms, random_packing
 
 MATERIAL = Material(
     name="test",
@@ -169,6 +169,18 @@ def test_unusable_file_is_refused(tmp_path, text, values, message):
     (tmp_path / "a.xyz").write_text(text)
     with pytest.raises(InputError, match=message):
         build(kind="file", path=str(tmp_path / "a.xyz"), **values)
+
+
+@pytest.mark.parametrize("pbc", [False, [False, True, True]])
+def test_cell_vectors_of_free_directions_mean_nothing(pbc):
+    check_atoms(Atoms("Si", cell=[[10, 0, 0], [10, 0, 0], [0, 0, 10]], pbc=pbc), MATERIAL, 1.2)
+    check_atoms(Atoms("Si", cell=[[np.nan, 0, 0], [0, 10, 0], [0, 0, 10]], pbc=pbc), MATERIAL, 1.2)
+
+
+def test_overlap_in_a_cell_far_smaller_than_an_atom():
+    for edges in (1e-3 * np.eye(3), [[10, 0, 0], [10, 1e-3, 0], [0, 0, 10]]):  # the second: by a difference of edges
+        with pytest.raises(InputError, match=r"atoms 1 and 1 overlap: they are 0\.001 A apart"):
+            check_atoms(Atoms("Si", cell=edges, pbc=True), MATERIAL, 1.2)
 
 
 def test_overlap_through_the_boundary_is_found(tmp_path):

@@ -132,7 +132,7 @@ def _describe(pointer: Any, *, built_in: bool) -> Environment:
         name = setting.name.decode()
         if setting.count not in KINDS:
             known = ", ".join(f"{count} ({kind})" for count, kind in KINDS.items())
-            raise InputError(f"{environment.name.decode()} has a setting {name!r} of count {setting.count}: use {known}")
+            raise InputError(f"{environment.name.decode()}: setting {name!r} of count {setting.count}: use {known}")
         settings.append(
             Setting(
                 name=name,

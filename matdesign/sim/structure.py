@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.build import make_supercell
+from ase.cell import Cell
+from ase.geometry import minkowski_reduce
 from ase.spacegroup import crystal
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -238,9 +240,9 @@ def check_atoms(atoms: Atoms, material: Material, min_distance: float) -> None:
     if len(bad):
         raise InputError(f"the position of atom {bad[0] + 1} is {atoms.positions[bad[0]]}: it must be finite numbers")
     _known(sorted(set(atoms.symbols)), material)
-    missing = atoms.pbc & ~atoms.cell.array.any(axis=1)
-    flat = atoms.pbc.any() and abs(atoms.cell.complete().volume) < 1e-9
-    if not np.isfinite(atoms.cell.array).all() or missing.any() or flat:
+    cell = _periodic_cell(atoms)
+    missing = atoms.pbc & ~cell.array.any(axis=1)
+    if not np.isfinite(cell.array).all() or missing.any() or abs(cell.complete().volume) < 1e-9:
         raise InputError("the structure is periodic but has no cell: give it one, or set structure.periodic=false")
     i, j, distance = _closest(atoms, min_distance)
     if distance < min_distance:
@@ -250,9 +252,18 @@ def check_atoms(atoms: Atoms, material: Material, min_distance: float) -> None:
         )
 
 
+def _periodic_cell(atoms: Atoms) -> Cell:
+    """The cell without the vectors of free directions, which mean nothing."""
+    return Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0))
+
+
 def _closest(atoms: Atoms, reach: float) -> tuple[int, int, float]:
     """Return the closest two atoms, or an atom and its own image, and their distance: infinity if beyond `reach`."""
-    cell = atoms.cell.complete().array
+    # The shortest cell vectors there are, so that few images matter.
+    cell = minkowski_reduce(_periodic_cell(atoms).complete(), pbc=atoms.pbc)[0]
+    shortest = np.linalg.norm(cell[atoms.pbc], axis=1).min(initial=np.inf)
+    if shortest < reach:
+        return 0, 0, float(shortest)
     inverse = np.linalg.inv(cell)
     points = atoms.positions @ inverse  # in cell vectors
     points[:, atoms.pbc] %= 1.0
