@@ -145,12 +145,12 @@ class RenderConfig:
     """Pictures.
 
     Attributes:
-        width: pixels.
+        width: pixels, of two pictures side by side.
         height: pixels.
     """
 
-    width: Annotated[int, Range(16, 16384)]
-    height: Annotated[int, Range(16, 16384)]
+    width: Annotated[int, Range(32, 16384)]
+    height: Annotated[int, Range(16, 8192)]
 
 
 @dataclass(frozen=True, kw_only=True)

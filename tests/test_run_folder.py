@@ -107,7 +107,7 @@ def test_what_is_no_run_folder(tmp_path, squared):
         RunFolder.open(tmp_path)
     with RunFolder.create(squared, "train") as run:
         pass
-    for text in ("{", "[]", '{"state": "running"}'):
+    for text in ("{", "[]", '{"state": "running"}', "[" * 100_000):
         (run.path / "status.json").write_text(text)
         with pytest.raises(InputError, match=r"status\.json cannot be read"):
             RunFolder.open(run.path)

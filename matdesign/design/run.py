@@ -89,7 +89,7 @@ class RunFolder:
             verb = str(status["verb"])
         except FileNotFoundError as error:
             raise InputError(f"{path} is no run folder (no status.json in it): {_newest_run()}") from error
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise InputError(f"{path / 'status.json'} cannot be read: start a new run") from error
         if not os.access(path, os.W_OK):
             raise InputError(f"{path} cannot be written: copy it to a folder that you may write")
