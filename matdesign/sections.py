@@ -60,6 +60,11 @@ class EnvConfig:
         """What `matdesign.vector.Vector` opens."""
         return self.library or self.name
 
+    @property
+    def of_atoms(self) -> bool:
+        """Whether it is the built-in one that runs on LAMMPS, and not a user's of that name."""
+        return self.library is None and self.name == "atoms"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyConfig:
@@ -113,11 +118,13 @@ class TargetConfig:
     """What the atoms are to reach.
 
     Attributes:
-        kind: the property: "lowest_energy" is the ground state of the potential.
-        references: number of atoms -> its known value, whole system, in units of material.energy_scale.
+        material: name of the material that the references hold for; None where there are none.
+        references: known energies of the ground state by number of atoms, whole system, in units of the material's
+            energy_scale. They judge what was found; training knows nothing of them. Another material or number of
+            atoms is judged by the lowest energy that any method found.
     """
 
-    kind: Literal["lowest_energy"]
+    material: str | None
     references: dict[str, float]
 
 

@@ -1,5 +1,6 @@
 """From a configuration to what a run is made of: environments, policy, trainer."""
 
+from matdesign import envs as environments
 from matdesign.agents.equivariant import EquivariantPolicy
 from matdesign.agents.policies import MLPPolicy, Policy
 from matdesign.envs.atoms import SettingValue, atoms_layout, atoms_settings
@@ -8,11 +9,19 @@ from matdesign.sections import Config
 from matdesign.sim import lammps
 from matdesign.vector import Vector
 
-ATOMS = "atoms"
+
+def setting(config: Config, name: str) -> float:
+    """A number of env.settings, or the default of the environment's own table."""
+    given = config.env.settings.get(name)
+    if isinstance(given, int | float):
+        return float(given)
+    return next(known.default for known in environments.load(config.env.environment).settings if known.name == name)
 
 
 def reference(config: Config) -> float | None:
-    """Known ground-state energy of the configured number of atoms, in the material's energy scale; None if unknown."""
+    """Known ground-state energy of this material and number of atoms, in its energy scale; None if unknown."""
+    if config.material.name != config.target.material:
+        return None
     return config.target.references.get(str(config.material.structure.atoms))
 
 
@@ -23,10 +32,8 @@ def open_vector(config: Config) -> Vector:
         InputError: a setting, structure or library that cannot be used.
     """
     settings: dict[str, SettingValue] = {**config.env.settings}
-    if config.env.environment == ATOMS:
+    if config.env.of_atoms:
         lammps.bind(config.lammps.library)
-        if (energy := reference(config)) is not None:
-            settings.setdefault("reference", energy)
         atoms = config.material.structure.build(config.material, seed=config.seed)
         settings = atoms_settings(atoms, config.material, settings)
     return Vector(config.env.environment, settings, envs=config.env.envs, threads=config.env.threads)
@@ -39,7 +46,7 @@ def make_policy(config: Config, vector: Vector) -> Policy:
         InputError: an equivariant policy was asked for in an environment without atoms.
     """
     choice = config.agent.policy
-    is_atoms = config.env.environment == ATOMS
+    is_atoms = config.env.of_atoms
     if choice.kind == "equivariant" and not is_atoms:
         raise InputError(f"agent.policy.kind=equivariant needs atoms, not {config.env.name}: use mlp")
     if is_atoms and choice.kind != "mlp":

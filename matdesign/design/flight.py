@@ -17,7 +17,7 @@ class Flight:
     """Episodes flown.
 
     Attributes:
-        figures: means of the environment's log over all episodes that ended, with their number as "episodes".
+        figures: means of the environment's log over the episodes, with their number as "episodes".
         results: one for each episode, where the environment is made of atoms.
     """
 
@@ -47,6 +47,7 @@ def fly(
     generator = None if deterministic else torch.Generator().manual_seed(seed)
     each = math.ceil(episodes / vector.envs)
     ended = np.zeros(vector.envs, int)
+    sums = dict.fromkeys(vector.environment.log_names, 0.0)
     results: list[AtomsResult] = []
     made_of_atoms = vector.environment.built_in and vector.environment.name == "atoms"
     vector.reset(seed)
@@ -55,14 +56,20 @@ def fly(
         actions.copy_(policy.act(observations, generator))
         vector.step()
         over = (vector.terminals | vector.truncations).reshape(vector.envs, vector.agents).any(axis=1)
-        for index in np.flatnonzero(over):
-            # Every environment counts equally often: short episodes would crowd out long ones.
-            if made_of_atoms and ended[index] < each:
-                results.append(atoms_result(vector, int(index)))
-        ended += over
+        for index in map(int, np.flatnonzero(over)):
+            figures = vector.log(index)
+            if ended[index] == each:
+                continue  # every environment counts equally often: short episodes would crowd out long ones
+            for name in sums:
+                sums[name] += figures[name]
+            if made_of_atoms:
+                results.append(atoms_result(vector, index))
+            ended[index] += 1
         if show is not None and over.any():
-            show(int(np.minimum(ended, each).sum()))
-    return Flight(figures=vector.log(), results=results)
+            show(int(ended.sum()))
+    count = each * vector.envs
+    means = {name: total / count for name, total in sums.items()}
+    return Flight(figures={**means, "episodes": float(count)}, results=results)
 
 
 @dataclass(frozen=True, kw_only=True)

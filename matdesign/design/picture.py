@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ase import Atoms
 
+from matdesign.design.assembly import setting
 from matdesign.design.export import BEST, EXPORTS, best_structure
 from matdesign.design.multistart import random_cloud
 from matdesign.render.atoms import scene_from_atoms
@@ -15,8 +16,8 @@ from matdesign.sections import Config
 def draw_search(config: Config, structure: Atoms, path: Path) -> Path:
     """Draws a random cloud as the episodes start, and beside it the structure that was found; returns `path`."""
     start = structure.copy()
-    settings, size = config.env.settings, (config.render.width // 2, config.render.height)
-    density, apart = float(settings["start_density"]), float(settings["start_distance"])  # type: ignore[arg-type]
+    size = (config.render.width // 2, config.render.height)
+    density, apart = setting(config, "start_density"), setting(config, "start_distance")
     cloud = random_cloud(config.seed, len(structure), density=density, apart=apart)
     start.positions = cloud * config.material.length_scale
     start.positions -= start.positions.mean(axis=0)

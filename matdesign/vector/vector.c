@@ -56,16 +56,17 @@ void vector_reset(Vector *vector, uint64_t seed) {
     run(vector, vector->environment->reset_batch);
 }
 
-int64_t vector_log(Vector *vector, float *means) {
+int64_t vector_log(Vector *vector, int64_t first, int64_t count, float *means) {
     double episodes = 0.0;
     int64_t columns = 1 + vector->log_count;
-    for (int64_t i = 0; i < vector->count; i++) episodes += (double)vector->logs[i * columns];
+    float *logs = vector->logs + first * columns;
+    for (int64_t i = 0; i < count; i++) episodes += (double)logs[i * columns];
     for (int64_t name = 0; name < vector->log_count; name++) {
         double sum = 0.0;
-        for (int64_t i = 0; i < vector->count; i++) sum += (double)vector->logs[i * columns + 1 + name];
+        for (int64_t i = 0; i < count; i++) sum += (double)logs[i * columns + 1 + name];
         means[name] = episodes > 0.0 ? (float)(sum / episodes) : 0.0f;
     }
-    memset(vector->logs, 0, sizeof(float) * (size_t)(vector->count * columns));
+    memset(logs, 0, sizeof(float) * (size_t)(count * columns));
     return (int64_t)episodes;
 }
 

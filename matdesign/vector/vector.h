@@ -37,8 +37,9 @@ EXPORT void vector_reset(Vector *vector, uint64_t seed);
 /* One step of all environments with the actions now in the buffer. */
 EXPORT void vector_step(Vector *vector);
 
-/* Means over the episodes ended since the last call or reset, in the order of log_names; returns their number. */
-EXPORT int64_t vector_log(Vector *vector, float *means);
+/* Means over the episodes that ended in environments first .. first+count-1 since the last call for them or reset, in
+ * the order of log_names; returns their number. */
+EXPORT int64_t vector_log(Vector *vector, int64_t first, int64_t count, float *means);
 
 /* Draws environment `index` into `scene`, whose old content is dropped but whose memory is used again. */
 EXPORT void vector_draw(Vector *vector, int64_t index, Scene *scene);

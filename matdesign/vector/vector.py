@@ -114,15 +114,24 @@ class Vector:
             raise self._not_started()
         self._step(self._started)
 
-    def log(self) -> dict[str, float]:
-        """Return means over the episodes that ended since the last call or reset.
+    def log(self, index: int | None = None) -> dict[str, float]:
+        """Return means over the episodes that ended since the last call or reset, and forget them.
+
+        Args:
+            index: one environment; default all of them.
 
         Returns:
             One mean for each of the environment's log names and the number "episodes"; that alone where none ended.
+
+        Raises:
+            InputError: there is no such environment.
         """
+        if index is not None:
+            self._checked(index)
         if self._started is None:
             raise self._not_started()
-        episodes = interface.vector_log(self._started, self._means.ctypes.data)
+        first, count = (0, self.envs) if index is None else (index, 1)
+        episodes = interface.vector_log(self._started, first, count, self._means.ctypes.data)
         if episodes == 0:
             return {"episodes": 0.0}
         means = dict(zip(self.environment.log_names, self._means.tolist(), strict=True))

@@ -18,6 +18,7 @@ static void fly(const Case *c) {
     crystal(x, type, ATOMS);
     for (int i = 0; i < ATOMS; i++) types[i] = type[i];
     double friction = strcmp(c->control, "kick") == 0 || strcmp(c->control, "force") == 0;
+    double bath = friction > 0.0 ? kt : 0.0;
     char commands[2048] = "";
     for (int i = 0; i < CRYSTAL_COMMANDS; i++) {
         const char *line = crystal_commands[i];
@@ -39,7 +40,7 @@ static void fly(const Case *c) {
         {.name = "relax_evaluations", .numbers = &relax, .count = 1},
         {.name = "remove_drift", .numbers = &one, .count = 1},
         {.name = "start_kt", .numbers = &kt, .count = 1},
-        {.name = "kt", .numbers = &kt, .count = 1},
+        {.name = "kt", .numbers = &bath, .count = 1},
         {.name = "friction", .numbers = &friction, .count = 1},
     };
     Fixture f;
@@ -60,7 +61,7 @@ static void fly(const Case *c) {
         CHECK(scene.spheres.count >= ATOMS);
     }
     float means[16];
-    int64_t episodes = vector_log(f.vector, means);
+    int64_t episodes = vector_log(f.vector, 0, f.count, means);
     CHECK(episodes >= 6);
     int failures = -1;
     for (int i = 0; environment_atoms.log_names[i]; i++)

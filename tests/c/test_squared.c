@@ -30,7 +30,7 @@ static void wander(double size) {
         }
     }
     float means[4];
-    CHECK(vector_log(f.vector, means) > 0 && means[3] <= 3 * size + 1);
+    CHECK(vector_log(f.vector, 0, f.count, means) > 0 && means[3] <= 3 * size + 1);
     fixture_close(&f);
 }
 

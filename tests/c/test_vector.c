@@ -61,8 +61,8 @@ static void ends_and_masks(void) {
         }
     }
     float means[3];
-    CHECK(vector_log(f.vector, means) == 40 && means[1] == 1.0f && means[2] == 3.0f);
-    CHECK(vector_log(f.vector, means) == 0);
+    CHECK(vector_log(f.vector, 0, f.count, means) == 40 && means[1] == 1.0f && means[2] == 3.0f);
+    CHECK(vector_log(f.vector, 0, f.count, means) == 0);
     fixture_close(&f);
 }
 
@@ -91,7 +91,7 @@ static void threads_change_nothing(const Environment *environment, int64_t count
         CHECK(memcmp(serial.masks, threaded.masks, (size_t)serial.rows) == 0);
     }
     float a[8], b[8];
-    CHECK(vector_log(serial.vector, a) == vector_log(threaded.vector, b));
+    CHECK(vector_log(serial.vector, 0, count, a) == vector_log(threaded.vector, 0, count, b));
     CHECK(memcmp(a, b, 3 * sizeof(float)) == 0);
     fixture_close(&serial);
     fixture_close(&threaded);
