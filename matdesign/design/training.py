@@ -1,0 +1,84 @@
+"""Training a run's policy, and getting it back from the run folder."""
+
+from pathlib import Path
+
+import torch
+
+from matdesign.agents.checkpoint import load_checkpoint
+from matdesign.agents.dashboard import Dashboard
+from matdesign.agents.metrics import read_metrics
+from matdesign.agents.policies import Policy
+from matdesign.agents.ppo import PPO
+from matdesign.agents.train import best_checkpoint, last_checkpoint, train
+from matdesign.design.assembly import make_policy, open_vector
+from matdesign.design.run import RunFolder
+from matdesign.errors import InputError
+from matdesign.sections import Config
+from matdesign.vector import Vector
+
+
+def train_run(config: Config, run: RunFolder) -> None:
+    """Trains the configured policy into the run folder, going on from its last checkpoint."""
+    torch.set_num_threads(config.agent.threads)
+    with open_vector(config) as vector:
+        ppo = make_trainer(config, vector)
+        title = f"{run.verb} {config.material.name if config.env.of_atoms else config.env.name}"
+        with Dashboard(
+            title,
+            total_agent_steps=config.agent.ppo.total_agent_steps,
+            time_limit=config.agent.time_limit,
+            quiet=config.quiet,
+        ) as dashboard:
+            train(
+                ppo,
+                run.path,
+                total_agent_steps=config.agent.ppo.total_agent_steps,
+                time_limit=config.agent.time_limit,
+                checkpoint_every=config.agent.checkpoint_every,
+                show=dashboard,
+            )
+
+
+def make_trainer(config: Config, vector: Vector) -> PPO:
+    """The configured learner in these environments.
+
+    Raises:
+        InputError: a CUDA device was asked for and there is none.
+    """
+    return PPO(vector, make_policy(config, vector), config.agent.ppo, device=_device(config), seed=config.seed)
+
+
+def _device(config: Config) -> str:
+    device = config.agent.device
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("agent.device=cuda, but torch sees no CUDA device: use agent.device=cpu")
+    return device
+
+
+def trained_policy(run: RunFolder, policy: Policy) -> Policy:
+    """`policy` with the parameters of the run's best checkpoint, or of its last one where no best was kept."""
+    path = best_checkpoint(run.path)
+    if not path.exists():
+        path = last_checkpoint(run.path)
+    tensors, _ = load_checkpoint(path)
+    own = policy.state_dict()
+    stored = {name: tensors.get(f"policy.{name}") for name in own}
+    for name, tensor in own.items():
+        found = stored[name]
+        if found is None or found.shape != tensor.shape:
+            raise InputError(
+                f"{path} is not of this policy ({name} is {'missing' if found is None else list(found.shape)}, "
+                f"{list(tensor.shape)} is needed): keep material, observation and agent.policy as in training"
+            )
+    policy.load_state_dict(stored)
+    return policy.eval()
+
+
+def training_evaluations(folder: Path) -> int:
+    """Force evaluations of all training episodes, from the run's metrics."""
+    rows = read_metrics(folder / "metrics.csv")
+    return round(
+        sum(float(row["env/evaluations"]) * float(row["env/episodes"]) for row in rows if row.get("env/evaluations"))
+    )
