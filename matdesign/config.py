@@ -42,7 +42,7 @@ def load(overrides: Sequence[str] = (), config_dir: Path | None = None) -> Confi
 def load_stored(path: Path, overrides: Sequence[str] = (), config_dir: Path | None = None) -> Config:
     """The configuration that `dump` wrote to `path`, with `overrides` applied; raises as `load` does."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):  # a few lines can stand for gigabytes
             raise InputError(f"{path} has YAML aliases in it: give the folder of a run")
         stored = OmegaConf.create(text)
