@@ -162,7 +162,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 VERBS = {
     "design": Verb(
-        summary="train a policy, let it arrange atoms, verify and export the best structure",
+        summary="train a policy, let it arrange atoms, relax and export the best structure",
         description="Trains one policy shared by all atoms, flies it, compares it with a classical search at equal\n"
         "counting, and exports the best structure found. Without arguments: the default job.",
         run=_design,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # What the pages show takes minutes; a test takes the same commands through the same code with small budgets.
 SMALL = {
     "design": ("agent.ppo.total_agent_steps=4000", "evaluation.episodes=16", "evaluation.multistart=16", "env.envs=8"),

@@ -517,3 +517,18 @@ def test_figures_are_complete():
         *("time/environment", "time/forward", "time/learn", "time/other", "env/episodes"),
     }
     assert all(value >= 0 for name, value in figures.items() if name.startswith("time/"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+def test_cuda_learns_and_its_state_goes_on_on_a_cpu():
+    def trainer(device: str) -> PPO:
+        vector = Vector("squared", {"size": 5}, envs=32)
+        policy = MLPPolicy(vector.features, vector.action_dims, vector.choices)
+        return PPO(vector, policy, PPOConfig(total_agent_steps=20_000), device=device)
+
+    on_gpu, on_cpu = trainer("cuda"), trainer("cpu")
+    figures = on_gpu.iterate()
+    assert math.isfinite(figures["loss/value"])
+    on_cpu.load_state(*on_gpu.state())
+    assert on_cpu.agent_steps == on_gpu.agent_steps
+    assert math.isfinite(on_cpu.iterate()["loss/value"])
