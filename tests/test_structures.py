@@ -171,6 +171,12 @@ def test_unusable_file_is_refused(tmp_path, text, values, message):
         build(kind="file", path=str(tmp_path / "a.xyz"), **values)
 
 
+@pytest.mark.parametrize("edge", [np.nan, np.inf, 1e300])
+def test_cell_beyond_measure_is_refused(edge):
+    with pytest.raises(InputError, match="has no cell: give it one"):
+        check_atoms(Atoms("Si", cell=[10, edge, 10], pbc=[False, True, True]), MATERIAL, 1.2)
+
+
 @pytest.mark.parametrize("pbc", [False, [False, True, True]])
 def test_cell_vectors_of_free_directions_mean_nothing(pbc):
     check_atoms(Atoms("Si", cell=[[10, 0, 0], [10, 0, 0], [0, 0, 10]], pbc=pbc), MATERIAL, 1.2)

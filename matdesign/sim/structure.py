@@ -242,7 +242,8 @@ def check_atoms(atoms: Atoms, material: Material, min_distance: float) -> None:
     _known(sorted(set(atoms.symbols)), material)
     cell = _periodic_cell(atoms)
     missing = atoms.pbc & ~cell.array.any(axis=1)
-    if not np.isfinite(cell.array).all() or missing.any() or abs(cell.complete().volume) < 1e-9:
+    measured = (abs(cell.array) < 1e30).all()  # neither infinite nor NaN, and its volume neither
+    if not measured or missing.any() or abs(cell.complete().volume) < 1e-9:
         raise InputError("the structure is periodic but has no cell: give it one, or set structure.periodic=false")
     i, j, distance = _closest(atoms, min_distance)
     if distance < min_distance:
