@@ -4,6 +4,14 @@ import os
 from pathlib import Path
 
 
+def user_path(text: str) -> Path:
+    """A path as a person writes it: `~` is their home; where that is unknown, it stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Writes `data` to `path` so that a reader, or a crash at any moment, finds the old file or the new one.
 

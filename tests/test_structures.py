@@ -11,7 +11,7 @@ from ase.neighborlist import neighbor_list
 from scipy.spatial.distance import pdist
 
 from matdesign.errors import InputError
-from matdesign.sim.material import Material
+from matdesign.sim.material import Material, find_potential
 from matdesign.sim.structure import StartingStructure, check_atoms, random_packing
 
 MATERIAL = Material(
@@ -187,6 +187,16 @@ def test_overlap_in_a_cell_far_smaller_than_an_atom():
     for edges in (1e-3 * np.eye(3), [[10, 0, 0], [10, 1e-3, 0], [0, 0, 10]]):  # the second: by a difference of edges
         with pytest.raises(InputError, match=r"atoms 1 and 1 overlap: they are 0\.001 A apart"):
             check_atoms(Atoms("Si", cell=edges, pbc=True), MATERIAL, 1.2)
+
+
+def test_paths_may_begin_with_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "one.xyz").write_text("1\n\nSi 0 0 0\n")
+    assert len(build(kind="file", path="~/one.xyz")) == 1
+    with pytest.raises(InputError, match=r"'~nobody-here/one\.xyz' does not exist"):
+        build(kind="file", path="~nobody-here/one.xyz")
+    with pytest.raises(InputError, match="potential '~nobody-here/one' is neither"):
+        find_potential("~nobody-here/one")
 
 
 def test_overlap_through_the_boundary_is_found(tmp_path):

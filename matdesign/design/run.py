@@ -14,7 +14,7 @@ from typing import Any, Self
 from matdesign.agents.softexit import Interrupted
 from matdesign.config import dump, load_stored
 from matdesign.errors import InputError
-from matdesign.files import replace_file
+from matdesign.files import replace_file, user_path
 from matdesign.sections import Config
 from matdesign.sim.lammps import library_info
 
@@ -61,7 +61,7 @@ class RunFolder:
             InputError: if it cannot be written, or holds files already.
         """
         name = config.material.name if config.env.of_atoms else Path(config.env.name).stem
-        path = Path(config.output) if config.output else Path("runs", f"{datetime.now():%Y%m%d-%H%M%S}-{verb}-{name}")
+        path = user_path(config.output) if config.output else Path("runs", f"{datetime.now():%Y%m%d-%H%M%S}-{verb}-{name}")
         try:
             if path.is_dir() and any(path.iterdir()):
                 raise InputError(

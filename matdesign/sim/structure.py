@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from matdesign.errors import InputError
+from matdesign.files import user_path
 from matdesign.sim.exchange import read_structure
 from matdesign.sim.material import LENGTH_UNITS, Material
 
@@ -96,7 +96,7 @@ class StartingStructure:
     def _read(self, material: Material) -> Atoms:
         if self.path is None:
             raise InputError("structure.path is not set: name a structure file (CIF, XYZ, POSCAR, LAMMPS data)")
-        atoms = read_structure(Path(self.path), species=material.species)
+        atoms = read_structure(user_path(self.path), species=material.species)
         if self.periodic is False:
             atoms.pbc, atoms.cell = False, None
         elif self.periodic is True:
