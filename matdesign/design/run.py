@@ -61,7 +61,9 @@ class RunFolder:
             InputError: if it cannot be written, or holds files already.
         """
         name = config.material.name if config.env.of_atoms else Path(config.env.name).stem
-        path = user_path(config.output) if config.output else Path("runs", f"{datetime.now():%Y%m%d-%H%M%S}-{verb}-{name}")
+        path = (
+            user_path(config.output) if config.output else Path("runs", f"{datetime.now():%Y%m%d-%H%M%S}-{verb}-{name}")
+        )
         try:
             if path.is_dir() and any(path.iterdir()):
                 raise InputError(
