@@ -81,7 +81,10 @@ def test_settings_reach_the_environment(walkers: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"agent": 3}, r"walkers has no setting 'agent'; it has agents, horizon, bound, capacity, starts, label"),
+        (
+            {"agent": 3},
+            r"walkers has no setting 'agent'; did you mean agents\? \(it has agents, horizon, bound, capacity, starts, label",
+        ),
         ({"agents": 0}, r"walkers\.agents is 0: give a number from 1 to 1000"),
         ({"agents": float("nan")}, r"agents is -?nan: give a number from 1"),
         ({"bound": float("inf")}, r"bound is inf: give"),

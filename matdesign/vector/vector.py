@@ -12,6 +12,7 @@ from matdesign import envs as environments
 from matdesign.errors import InputError, MatdesignError
 from matdesign.native import ERROR_BYTES
 from matdesign.scene import Scene
+from matdesign.typed import closest
 from matdesign.vector import interface
 from matdesign.vector.interface import SettingValues, Spaces
 
@@ -63,6 +64,11 @@ class Vector:
         self.environment = environments.load(environment)
         self.envs = envs
         self.threads = threads
+        known = [setting.name for setting in self.environment.settings]
+        for name in settings:
+            if name not in known:
+                has = f"it has {', '.join(known)}" if known else "it has none"
+                raise InputError(f"{self.environment.name} has no setting {name!r}{closest(name, known)} ({has})")
         values = interface.Values(settings)
         error = ctypes.create_string_buffer(ERROR_BYTES)
         spaces = Spaces()
