@@ -83,7 +83,7 @@ def test_settings_reach_the_environment(walkers: str) -> None:
     [
         (
             {"agent": 3},
-            r"walkers has no setting 'agent'; did you mean agents\? \(it has agents, horizon, bound, capacity, starts, label",
+            r"walkers has no setting 'agent'; did you mean agents\? \(it has agents, horizon, bound",
         ),
         ({"agents": 0}, r"walkers\.agents is 0: give a number from 1 to 1000"),
         ({"agents": float("nan")}, r"agents is -?nan: give a number from 1"),

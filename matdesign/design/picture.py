@@ -26,7 +26,7 @@ def draw_search(config: Config, structure: Atoms, path: Path) -> Path:
     reach = max(abs(scene.spheres[:, :3]).max() + scene.spheres[:, 3].max() for scene in scenes)
     camera = Camera(target=(0.0, 0.0, 0.0), span=2.2 * float(reach))
     images = [render(scene, size=size, camera=camera) for scene in scenes]
-    save(side_by_side(images, ["random start", "what the policy found"]), path)
+    save(side_by_side(images, ["random start", "what was found"]), path)
     return path
 
 

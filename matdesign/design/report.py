@@ -58,7 +58,7 @@ def report(
     console.print(
         f"An evaluation is one force evaluation; start and final relaxation are counted. Training took {count(spent)} "
         "more.",
-        f"Best energy: {energy:.6f} {unit} = {energy / scale:.6f} energy scales{known}.",
+        f"Best energy: {energy:.6f} {unit} = {energy / scale:.6f} energy scales, by {rows[0].found_by}{known}.",
         f"Best structure: {structure}",
         f"Its picture:    {picture}",
         f"Everything:     {folder}",
