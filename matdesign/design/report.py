@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matdesign.design.search import Search
 
 
+WIDTH = 120  # of a table in a file: no line of it is broken
+
+
 @contextmanager
 def progress(title: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar on a terminal, nothing elsewhere; yields what takes the number done so far."""
@@ -52,6 +55,8 @@ def report(
                 f"{figures.cost[0]:.0f} +- {figures.cost[1]:.0f}" if figures.success[0] else "none found",
             )
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     console.print(table)
     unit, scale = ENERGY_UNITS[config.material.units], config.material.energy_scale
     known = f", ground state {rows[0].reference:.6f}" if rows[0].reference is not None else ""
