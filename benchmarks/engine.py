@@ -2,7 +2,8 @@
 
 `ratio` is the time that plain LAMMPS takes for `run N` over the time of the same number of MD steps under control, in
 one process with the same material, settings and start; plain LAMMPS has none of matdesign's fixes and computes.
-Both are repeated by turns and each turn gives one ratio. `time` rows are microseconds for one MD step.
+Both are repeated by turns and each turn gives one ratio; those of `controlled` begin in the same state. `time` rows are
+microseconds for one MD step.
 
     controlled   every MD step stops at the control point and an action writes every atom's velocity; no observation
     observed     the atoms environment as the vectorizer steps it: a kick for every atom, per-atom energies, neighbours,
@@ -43,6 +44,7 @@ REPEAT = {32: (2, 2, 2), 108: (3, 3, 3), 500: (5, 5, 5), 4000: (10, 10, 10)}  # 
 # Starting temperature in energy units, of which half remains, and lattice constant: a Lennard-Jones liquid, the state
 # of LAMMPS' own benchmark (density 0.8442), and hot solid copper.
 KT = {"lj": 1.44, "copper": 0.1}
+MELTED = 10_000  # MD steps after which one random start is as good as another
 LATTICE = {"lj": 1.6796, "copper": 3.615}
 
 
@@ -80,6 +82,14 @@ class Plain:
         self._library.lammps_create_atoms(self._handle, atoms, *pointers, None, 1)
         self.command("fix integrate all nve")
         self.run(2000)
+        self._state = {name: np.zeros((atoms, 3)) for name in ("x", "v")}
+        for name, array in self._state.items():
+            self._library.lammps_gather_atoms(self._handle, name.encode(), 1, 3, ctypes.c_void_p(array.ctypes.data))
+
+    def restore(self) -> None:
+        """Go back to the state after the warm-up."""
+        for name, array in self._state.items():
+            self._library.lammps_scatter_atoms(self._handle, name.encode(), 1, 3, ctypes.c_void_p(array.ctypes.data))
 
     def command(self, line: str) -> None:
         """Execute one command."""
@@ -106,11 +116,15 @@ def heated(name: str, atoms: int) -> Simulation:
 
 
 def by_turns(
-    first: Callable[[], object], second: Callable[[], object], repeats: int
+    first: Callable[[], object],
+    second: Callable[[], object],
+    repeats: int,
+    prepare: Callable[[], object],
 ) -> tuple[list[float], list[float]]:
-    """Processor seconds of both, called by turns after a turn that is not counted."""
+    """Processor seconds of both, called by turns, each after `prepare`; a first turn is not counted."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats + 1):
+        prepare()
         for function, samples in zip((first, second), times, strict=True):
             start = time.thread_time()
             function()
@@ -118,9 +132,16 @@ def by_turns(
     return times[0][1:], times[1][1:]
 
 
-def compare(results: table.Table, case: str, steps: int, repeats: int, *functions: Callable[[], object]) -> None:
+def compare(
+    results: table.Table,
+    case: str,
+    steps: int,
+    repeats: int,
+    *functions: Callable[[], object],
+    prepare: Callable[[], object] = lambda: None,
+) -> None:
     """Rows for plain LAMMPS and the other function, both making `steps` MD steps in a call."""
-    times = by_turns(*functions, repeats)
+    times = by_turns(*functions, repeats, prepare)
     for label, samples in zip(("time, plain", "time"), times, strict=True):
         results.add(case, label, [1e6 * seconds / steps for seconds in samples], "us/step")
     results.add(case, "ratio", [a / b for a, b in zip(*times, strict=True)], "")
@@ -148,7 +169,15 @@ def controlled(
             if drive.drive_controlled(handle, steps):
                 raise RuntimeError(f"the controlled run of {atoms} atoms of {name} failed")
 
-        compare(results, f"controlled {label} {atoms}", steps, repeats, lambda: reference.run(steps), step)
+        state = simulation.snapshot()
+
+        def same_start() -> None:
+            """How often neighbours are listed anew depends on the state, most of all with few atoms."""
+            reference.restore()
+            simulation.restore(state)
+
+        case = f"controlled {label} {atoms}"
+        compare(results, case, steps, repeats, lambda: reference.run(steps), step, prepare=same_start)
 
 
 def atoms_vector(name: str, atoms: int, *, md_steps: int, envs: int = 1, threads: int = 1) -> Vector:
@@ -171,7 +200,8 @@ def observed(results: table.Table, name: str, label: str, atoms: int, every: int
             for _ in range(steps // every):
                 vector.step()
 
-        for _ in range(2000 // every):
+        reference.run(MELTED)
+        for _ in range(MELTED // every):
             vector.step()
         case = f"observed every {every} {label} {atoms}"
         compare(results, case, steps, repeats, lambda: reference.run(steps), step)
@@ -239,7 +269,7 @@ def main() -> None:
     """Print the table."""
     arguments = table.arguments(__doc__)
     results = table.Table(arguments.json)
-    repeats = 7 if arguments.quick else 25
+    repeats = 7 if arguments.quick else 15
     budget = 3500 if arguments.quick else 20000  # MD steps of 100 atoms in one turn
     with tempfile.TemporaryDirectory() as folder:
         drive = driver(folder)
