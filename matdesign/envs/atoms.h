@@ -89,6 +89,12 @@ typedef struct Reward {
 extern const Reward reward_energy;
 extern const Reward reward_goal;
 
+/* Positions [agents][3] that an episode starts from: a random cloud, or one of the starting structures. */
+void atoms_start_structure(Atoms *atoms, double *x);
+
+/* Velocities [agents][3] at the thermal energy start_kt, without drift. */
+void atoms_start_velocities(Atoms *atoms, double *v);
+
 /* The sum of the atoms' energies. */
 static inline double atoms_total_energy(const Atoms *atoms) {
     double sum = 0.0;
