@@ -1,5 +1,7 @@
 """The jobs behind the verbs: train a policy, fly it, and find the ground state of a cluster with it."""
 
+from dataclasses import asdict
+
 from rich.console import Console
 from rich.table import Table
 
@@ -68,7 +70,8 @@ def evaluate(config: Config, run: RunFolder) -> None:
     for name, value in flight.figures.items():
         table.add_row(name, f"{value:.4g}")
     Console().print(table)
-    run.write_json("evaluation.json", {"seed": config.evaluation.seed, **flight.figures})
+    asked = {"evaluation": asdict(config.evaluation), "settings": config.env.settings, "agents": vector.agents}
+    run.write_json("evaluation.json", {**flight.figures, **asked})
 
 
 def design(config: Config, run: RunFolder) -> None:
