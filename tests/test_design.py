@@ -163,7 +163,12 @@ def test_evaluate_and_exports_of_a_finished_run(finished, tmp_path):
     config, folder = finished
     with RunFolder.open(folder) as run:
         evaluate(config, run)
-    assert json.loads((folder / "evaluation.json").read_text())["episodes"] == 16
+    figures = json.loads((folder / "evaluation.json").read_text())
+    assert figures["episodes"] == 16
+    assert figures["evaluation"]["seed"] == config.evaluation.seed
+    # Against the known ground state: against its own lowest, each of 8 environments would count its first episode.
+    policy = json.loads((folder / "results.json").read_text())["searches"][0]["methods"]["policy"]
+    assert figures["perf"] == policy["success"][0] < 0.5
     written = export(folder, ("cif", "poscar"), tmp_path / "out")
     assert sorted(path.name for path in written) == ["best.cif", "best.vasp"]
     assert len(ase.io.read(tmp_path / "out" / "best.cif")) == 13

@@ -5,14 +5,14 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from matdesign.design.assembly import make_policy, open_vector
+from matdesign.design.assembly import open_vector, reference, setting
 from matdesign.design.export import BEST, EXPORTS
-from matdesign.design.flight import fly
+from matdesign.design.flight import search_figures
 from matdesign.design.picture import draw_search
-from matdesign.design.report import progress, report
+from matdesign.design.report import report
 from matdesign.design.run import RunFolder
 from matdesign.design.search import converge, resized, search
-from matdesign.design.training import make_trainer, train_run, trained_policy, training_evaluations
+from matdesign.design.training import fly_trained, make_trainer, train_run, training_evaluations
 from matdesign.errors import InputError
 from matdesign.sections import Config
 from matdesign.sim.exchange import export
@@ -55,23 +55,27 @@ def train(config: Config, run: RunFolder) -> None:
 
 def evaluate(config: Config, run: RunFolder) -> None:
     """Flies the run's policy on fresh starts, prints the figures and keeps them in evaluation.json."""
-    with open_vector(config) as vector:
-        policy = trained_policy(run, make_policy(config, vector))
-        with progress("evaluating", config.evaluation.episodes, quiet=config.quiet) as show:
-            flight = fly(
-                vector,
-                policy,
-                episodes=config.evaluation.episodes,
-                seed=config.evaluation.seed,
-                deterministic=config.evaluation.deterministic,
-                show=show,
-            )
-    table = Table("figure", "value", title=f"{flight.figures['episodes']:.0f} episodes", title_justify="left")
-    for name, value in flight.figures.items():
+    flight = fly_trained(config, run, "evaluating")
+    figures = flight.figures
+    if config.env.of_atoms and config.env.settings.get("reward", "energy") == "energy":
+        # An environment knows no more than the lowest energy it has seen itself; here all of them are known.
+        judged = search_figures(
+            flight.results,
+            energy_scale=config.material.energy_scale,
+            reference=reference(config),
+            tolerance=setting(config, "tolerance"),
+        )
+        figures = {**figures, "perf": judged.success[0]}
+    table = Table("figure", "value", title=f"{figures['episodes']:.0f} episodes", title_justify="left")
+    for name, value in figures.items():
         table.add_row(name, f"{value:.4g}")
     Console().print(table)
-    asked = {"evaluation": asdict(config.evaluation), "settings": config.env.settings, "agents": vector.agents}
-    run.write_json("evaluation.json", {**flight.figures, **asked})
+    asked = {
+        "evaluation": asdict(config.evaluation),
+        "settings": config.env.settings,
+        "structure": asdict(config.material.structure),
+    }
+    run.write_json("evaluation.json", {**figures, **asked})
 
 
 def design(config: Config, run: RunFolder) -> None:

@@ -7,12 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from ase import Atoms
 
-from matdesign.design.assembly import make_policy, open_vector, reference, setting
-from matdesign.design.flight import SearchFigures, fly, search_figures
+from matdesign.design.assembly import reference, setting
+from matdesign.design.flight import SearchFigures, search_figures
 from matdesign.design.multistart import multistart
 from matdesign.design.report import progress
 from matdesign.design.run import RunFolder
-from matdesign.design.training import trained_policy
+from matdesign.design.training import fly_trained
 from matdesign.envs.atoms import AtomsResult
 from matdesign.errors import MatdesignError
 from matdesign.sections import Config
@@ -64,17 +64,7 @@ def search(config: Config, run: RunFolder, *, trained: bool) -> Search:
         trained: whether the policy was trained on this number of atoms.
     """
     scale = config.material.energy_scale
-    with open_vector(config) as vector:
-        policy = trained_policy(run, make_policy(config, vector))
-        with progress(f"{vector.agents} atoms: policy", config.evaluation.episodes, quiet=config.quiet) as show:
-            flight = fly(
-                vector,
-                policy,
-                episodes=config.evaluation.episodes,
-                seed=config.evaluation.seed,
-                deterministic=config.evaluation.deterministic,
-                show=show,
-            )
+    flight = fly_trained(config, run, f"{config.material.structure.atoms} atoms: policy")
     results = {"policy" if trained else UNTRAINED: flight.results}
     atoms = config.material.structure.build(config.material, seed=config.seed)
     for name, method in CLASSICAL.items():

@@ -1,4 +1,4 @@
-"""Training a run's policy, and getting it back from the run folder."""
+"""Training a run's policy, and flying it from the run folder."""
 
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from matdesign.agents.policies import Policy
 from matdesign.agents.ppo import PPO
 from matdesign.agents.train import best_checkpoint, last_checkpoint, train
 from matdesign.design.assembly import make_policy, open_vector
+from matdesign.design.flight import Flight, fly
+from matdesign.design.report import progress
 from matdesign.design.run import RunFolder
 from matdesign.errors import InputError
 from matdesign.sections import Config
@@ -82,3 +84,24 @@ def training_evaluations(folder: Path) -> int:
     return round(
         sum(float(row["env/evaluations"]) * float(row["env/episodes"]) for row in rows if row.get("env/evaluations"))
     )
+
+
+def fly_trained(config: Config, run: RunFolder, title: str) -> Flight:
+    """Flies the run's policy in the configured environments, as the evaluation section says.
+
+    Raises:
+        InputError: the policy was trained on other observations or with another network.
+    """
+    torch.set_num_threads(config.agent.threads)
+    evaluation = config.evaluation
+    with open_vector(config) as vector:
+        policy = trained_policy(run, make_policy(config, vector))
+        with progress(title, evaluation.episodes, quiet=config.quiet) as show:
+            return fly(
+                vector,
+                policy,
+                episodes=evaluation.episodes,
+                seed=evaluation.seed,
+                deterministic=evaluation.deterministic,
+                show=show,
+            )

@@ -9,7 +9,8 @@
  * relaxed energy this environment has seen, the present one included. The episode terminates. Range of a step: a
  * collision of hot atoms changes an energy by some tens; differences sum to the total drop, so an agent gains nothing by
  * going up and down again. What can be gamed: own_share 1 rewards an atom for crowding its neighbours, the team's part
- * does not; without a reference the bonus is easy until something low was found once.
+ * does not; without a reference the bonus is easy until something low was found once. perf is the fraction of episodes
+ * that got the bonus: without a reference it says little early on, and every environment counts its own first episode.
  */
 #include "../envs/atoms.h"
 
