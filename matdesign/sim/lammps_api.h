@@ -19,11 +19,13 @@
     F(extract_atom)                 \
     F(extract_box)                  \
     F(extract_compute)              \
+    F(extract_fix)                  \
     F(extract_global)               \
     F(extract_setting)              \
     F(get_thermo)                   \
     F(addstep_compute)              \
     F(force_timeout)                \
+    F(free)                         \
     F(has_error)                    \
     F(has_id)                       \
     F(get_last_error_message)       \

@@ -513,4 +513,80 @@ double simulation_thermo(Simulation *s, const char *keyword) {
     return value;
 }
 
+int simulation_has(Simulation *s, const char *category, const char *id) {
+    return !s->broken && s->lammps->has_id(s->handle, category, id);
+}
+
+/* 0 where `id` is a compute or fix of this instance. */
+static int find(Simulation *s, const char *category, const char *id) {
+    if (refuse_if_broken(s)) return -1;
+    if (s->lammps->has_id(s->handle, category, id)) return 0;
+    snprintf(s->error, sizeof s->error, "there is no %s \"%.200s\"", category, id);
+    return -1;
+}
+
+/* Whether a compute or fix lacks data of the kind just asked for, which LAMMPS calls an error; forgets that error. */
+static int absent(Simulation *s) {
+    if (!s->lammps->has_error(s->handle)) return 0;
+    char text[SIMULATION_ERROR_BYTES / 2] = "";
+    s->lammps->get_last_error_message(s->handle, text, sizeof text);
+    return 1;
+}
+
+int simulation_compute(Simulation *s, const char *id, int *rows, int *columns, double *values) {
+    if (find(s, "compute", id)) return -1;
+    const int kinds[][4] = {
+        {LMP_STYLE_GLOBAL, LMP_TYPE_ARRAY, LMP_SIZE_ROWS, LMP_SIZE_COLS},
+        {LMP_STYLE_GLOBAL, LMP_TYPE_VECTOR, LMP_SIZE_VECTOR, 0},
+        {LMP_STYLE_GLOBAL, LMP_TYPE_SCALAR, 0, 0},
+        {LMP_STYLE_ATOM, LMP_TYPE_ARRAY, 0, LMP_SIZE_COLS},
+        {LMP_STYLE_ATOM, LMP_TYPE_VECTOR, 0, 0},
+    };
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        const int style = kinds[k][0], type = kinds[k][1];
+        void *data = s->lammps->extract_compute(s->handle, id, style, type);
+        if (absent(s) || !data) continue;
+        const int *count[2] = {NULL, NULL};
+        for (int d = 0; d < 2; d++)
+            if (kinds[k][2 + d]) count[d] = s->lammps->extract_compute(s->handle, id, style, kinds[k][2 + d]);
+        *rows = style == LMP_STYLE_ATOM ? s->atoms : count[0] ? *count[0] : 0;
+        *columns = count[1] ? *count[1] : 0;
+        if (!values) return 0;
+        if (type == LMP_TYPE_ARRAY)
+            for (int i = 0; i < *rows; i++) memcpy(values + i * *columns, ((double **)data)[i], sizeof(double) * (size_t)*columns);
+        else
+            memcpy(values, data, sizeof(double) * (size_t)(type == LMP_TYPE_SCALAR ? 1 : *rows));
+        return 0;
+    }
+    snprintf(s->error, sizeof s->error, "compute \"%.200s\" has no values: use it in a run first", id);
+    return -1;
+}
+
+/* A size of a fix's global data; -1 where it has none of that kind. */
+static int fix_size(Simulation *s, const char *id, int kind) {
+    const int *size = s->lammps->extract_fix(s->handle, id, LMP_STYLE_GLOBAL, kind, 0, 0);
+    return absent(s) || !size ? -1 : *size;
+}
+
+int simulation_fix(Simulation *s, const char *id, int *rows, int *columns, double *values) {
+    if (find(s, "fix", id)) return -1;
+    const int height = fix_size(s, id, LMP_SIZE_ROWS), length = height < 0 ? fix_size(s, id, LMP_SIZE_VECTOR) : -1;
+    const int type = height >= 0 ? LMP_TYPE_ARRAY : length >= 0 ? LMP_TYPE_VECTOR : LMP_TYPE_SCALAR;
+    *rows = type == LMP_TYPE_ARRAY ? height : type == LMP_TYPE_VECTOR ? length : 0;
+    *columns = type == LMP_TYPE_ARRAY ? fix_size(s, id, LMP_SIZE_COLS) : 0;
+    if (!values) return 0;
+    const int high = type == LMP_TYPE_SCALAR ? 1 : *rows, wide = type == LMP_TYPE_ARRAY ? *columns : 1;
+    for (int i = 0; i < high; i++)
+        for (int j = 0; j < wide; j++) {
+            double *value = s->lammps->extract_fix(s->handle, id, LMP_STYLE_GLOBAL, type, i, j);
+            if (absent(s) || !value) {
+                snprintf(s->error, sizeof s->error, "fix \"%.200s\" has no global values", id);
+                return -1;
+            }
+            values[i * wide + j] = *value;
+            s->lammps->free(value);
+        }
+    return 0;
+}
+
 const char *simulation_error(const Simulation *s) { return s->error; }

@@ -92,6 +92,15 @@ EXPORT int simulation_box(Simulation *simulation, double origin[3], double cell[
 /* A thermo keyword such as "press"; NaN and an error where LAMMPS refuses. */
 EXPORT double simulation_thermo(Simulation *simulation, const char *keyword);
 
+/* 1 where there is a "fix", "compute", "group" ... of that name. */
+EXPORT int simulation_has(Simulation *simulation, const char *category, const char *id);
+
+/* What a LAMMPS compute or fix holds, copied to `values`: the global array [rows][columns], or else the global vector
+ * [rows] or the scalar (columns 0, rows 0 for a scalar), or else (computes) the values of each atom, rows = atoms.
+ * With `values` NULL only the sizes are told. */
+EXPORT int simulation_compute(Simulation *simulation, const char *id, int *rows, int *columns, double *values);
+EXPORT int simulation_fix(Simulation *simulation, const char *id, int *rows, int *columns, double *values);
+
 EXPORT const char *simulation_error(const Simulation *simulation);
 
 #endif

@@ -44,6 +44,7 @@ class _Simulation(ctypes.Structure):
 
 
 _Handle = ctypes.POINTER(_Simulation)
+_counts = ctypes.POINTER(ctypes.c_int)
 _doubles = np.ctypeslib.ndpointer(np.float64, flags="C")
 _integers = np.ctypeslib.ndpointer(np.int32, flags="C")
 for _name, _result, _arguments in (
@@ -75,6 +76,9 @@ for _name, _result, _arguments in (
     ("unwrap", None, (_Handle, _doubles, _doubles)),
     ("box", ctypes.c_int, (_Handle, _doubles, _doubles, _integers)),
     ("thermo", ctypes.c_double, (_Handle, ctypes.c_char_p)),
+    ("has", ctypes.c_int, (_Handle, ctypes.c_char_p, ctypes.c_char_p)),
+    ("compute", ctypes.c_int, (_Handle, ctypes.c_char_p, _counts, _counts, ctypes.c_void_p)),
+    ("fix", ctypes.c_int, (_Handle, ctypes.c_char_p, _counts, _counts, ctypes.c_void_p)),
     ("error", ctypes.c_char_p, (_Handle,)),
 ):
     _function = getattr(LIBRARY, f"simulation_{_name}")
@@ -318,6 +322,32 @@ class Simulation:
         if np.isnan(value):
             raise SimulationError(LIBRARY.simulation_error(self._open).decode(errors="replace"))
         return value
+
+    def has(self, category: str, name: str) -> bool:
+        """Whether this instance has a "fix", "compute", "group" ... of that name."""
+        return bool(LIBRARY.simulation_has(self._open, self._text(category), self._text(name)))
+
+    def compute(self, name: str) -> NDArray[np.float64]:
+        """What a LAMMPS compute holds: its global array, vector or scalar, or else its values [atoms, ...], a copy.
+
+        It is evaluated at the present step; what needs neighbours or a virial must have been used in the last run.
+        """
+        return self._values("compute", name)
+
+    def fix(self, name: str) -> NDArray[np.float64]:
+        """The global array, vector or scalar that a LAMMPS fix holds, a copy.
+
+        The series of a whole `run` at the engine's own speed: `command("fix NAME all vector 10 c_flux[1] c_flux[2]")`,
+        `run`, and `fix("NAME")` is [samples, 2].
+        """
+        return self._values("fix", name)
+
+    def _values(self, kind: str, name: str) -> NDArray[np.float64]:
+        rows, columns, text = ctypes.c_int(), ctypes.c_int(), self._text(name)
+        self._call(kind, text, ctypes.byref(rows), ctypes.byref(columns), None)
+        values = np.zeros([size.value for size in (rows, columns) if size.value])
+        self._call(kind, text, ctypes.byref(rows), ctypes.byref(columns), values.ctypes.data)
+        return values
 
     def command(self, line: str) -> None:
         """Executes one LAMMPS command.

@@ -1,0 +1,115 @@
+"""Samples known by their content: structure, material, protocol, seed and LAMMPS version. Nothing is computed twice."""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from matdesign.errors import InputError
+from matdesign.files import replace_file, user_path
+from matdesign.properties.measurement import Array
+from matdesign.sim.lammps import library_info
+from matdesign.sim.material import Material
+
+VARIABLE = "MATDESIGN_CACHE"
+_UNPHYSICAL = ("name", "reference", "potential", "length_scale", "energy_scale")  # the potential's hash says more
+
+
+def default_folder() -> Path:
+    """MATDESIGN_CACHE, or else the user's cache folder."""
+    given = os.environ.get(VARIABLE)
+    if given:
+        return user_path(given)
+    return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "matdesign"
+
+
+def key(protocol: Any, version: int, atoms: Atoms, material: Material, seed: int, *, library: str | None = None) -> str:
+    """The SHA-256 of everything a sample depends on, in hexadecimal.
+
+    Args:
+        protocol: dataclass instance; its class name and all fields count.
+        version: of what the protocol does.
+        atoms: species, positions, cell, boundaries and momenta count.
+        material: what LAMMPS is told counts, and the content of the potential file; names and references do not.
+        seed: of the sample; a protocol that is not random should be asked with 0.
+        library: path of the liblammps.so; its version counts.
+    """
+    physics = {item.name: getattr(material, item.name) for item in fields(Material) if item.name not in _UNPHYSICAL}
+    said = {
+        "protocol": [type(protocol).__module__, type(protocol).__qualname__, version, asdict(protocol)],
+        "material": physics,
+        "potential": material.potential_sha256,
+        "lammps": library_info(library).version,
+        "seed": seed,
+        "pbc": atoms.pbc.tolist(),
+    }
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for array in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.arrays.get("momenta")):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(b"|")
+    return digest.hexdigest()
+
+
+class Cache:
+    """Samples by key, in memory and, given a folder, on disk, where they outlive the process.
+
+    Args:
+        folder: made if missing; None keeps them in memory only.
+
+    Raises:
+        InputError: the folder cannot be made or written.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._memory: dict[str, dict[str, Array]] = {}
+        if folder is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"cache {str(folder)!r}: {error.strerror}; name a folder you may write to") from None
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise InputError(f"cache {str(folder)!r} is not writable: name a folder you may write to")
+
+    def get(self, where: str) -> dict[str, Array] | None:
+        """The sample, or None; a file that cannot be read counts as none."""
+        if where in self._memory:
+            return dict(self._memory[where])
+        if self.folder is None:
+            return None
+        try:
+            with np.load(self._path(where), allow_pickle=False) as file:
+                sample = {name: np.asarray(file[name], np.float64) for name in file.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None
+        if sample.get("_cost", np.empty(0)).shape != (2,):
+            return None
+        self._memory[where] = sample
+        return dict(sample)
+
+    def put(self, where: str, sample: Mapping[str, Array]) -> None:
+        """Keeps a sample.
+
+        Raises:
+            OSError: the disk is full or the folder was taken away.
+        """
+        self._memory[where] = {name: np.asarray(values, np.float64) for name, values in sample.items()}
+        if self.folder is not None:
+            file = io.BytesIO()
+            np.savez(file, **self._memory[where])  # type: ignore[arg-type]  # arrays are what it takes
+            path = self._path(where)
+            path.parent.mkdir(exist_ok=True)
+            replace_file(path, file.getvalue())
+
+    def _path(self, where: str) -> Path:
+        assert self.folder is not None
+        return self.folder / where[:2] / f"{where}.npz"

