@@ -42,7 +42,7 @@ def catalogue() -> dict[str, type[Property]]:
     return {name: found[name] for name in sorted(found)}
 
 
-def _subclasses(kind: type[Property]) -> Iterator[type[Property]]:
+def _subclasses(kind: type) -> Iterator[type]:
     for child in kind.__subclasses__():
         yield child
         yield from _subclasses(child)
