@@ -9,6 +9,7 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from typing import Any
 
 from matdesign.errors import InputError
 from matdesign.properties.cache import Cache
@@ -38,14 +39,14 @@ def catalogue() -> dict[str, type[Property]]:
     """Every property of this package by its name: all subclasses of `Property` with one, in any module here."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    found = {kind.name: kind for kind in _subclasses(Property) if kind.name and kind.__module__.startswith(__name__)}
-    return {name: found[name] for name in sorted(found)}
+    ours = [kind for kind in _below(Property) if kind.name and kind.__module__.startswith(__name__)]
+    return {kind.name: kind for kind in sorted(ours, key=lambda kind: kind.name)}
 
 
-def _subclasses(kind: type) -> Iterator[type]:
+def _below(kind: type[Any]) -> Iterator[type[Any]]:
     for child in kind.__subclasses__():
         yield child
-        yield from _subclasses(child)
+        yield from _below(child)
 
 
 def find(name: str) -> type[Property]:
