@@ -51,6 +51,7 @@ class Verb:
         description: what people read first.
         run: does it, given the parsed arguments.
         takes_run: it works on the folder of an earlier run, named first.
+        takes_file: it works on a structure file, if one is named first.
         resumes: it knows --resume.
         settings: the most useful KEY=VALUE, for people.
         examples: command lines.
@@ -61,6 +62,7 @@ class Verb:
     run: Callable[[argparse.Namespace], int]
     examples: Sequence[str]
     takes_run: bool = False
+    takes_file: bool = False
     resumes: bool = False
     settings: str = ""
 
@@ -119,6 +121,18 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     run = RunFolder.open(arguments.run)
     evaluate(run.config(arguments.settings, arguments.config_dir), run)
+    return 0
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from matdesign.config import load_measurement
+    from matdesign.properties.job import measure_job
+
+    files = [text for text in arguments.settings if "=" not in text or Path(text).is_file()]
+    if len(files) > 1:
+        raise InputError(f"measure takes one structure file, not {', '.join(files)}")
+    settings = [text for text in arguments.settings if text not in files]
+    measure_job(load_measurement(settings, arguments.config_dir, files[0] if files else None))
     return 0
 
 
@@ -195,6 +209,25 @@ VERBS = {
             "matdesign evaluate runs/mine material.structure.atoms=19",
         ),
     ),
+    "measure": Verb(
+        summary="measure a property of a structure, with its error bar",
+        description="Measures one property of the structure in FILE, or of the material's own structure. What is random is\n"
+        "sampled with independent seeds; finished samples are kept, so the same measurement, or one that was\n"
+        "stopped, goes on from them.",
+        run=_measure,
+        takes_file=True,
+        settings="  property=NAME          what: see docs/properties.md\n"
+        "  property.FIELD=VALUE   its protocol: temperature, steps ...\n"
+        "  rel_error=0.05         sample until the standard error is 5 % of the value\n"
+        "  budget=60              or until 60 seconds are over\n"
+        "  seeds=16               or a fixed number of samples\n"
+        "  processes=2            samples computed side by side (default: one a core)\n"
+        "  output=FILE.json       write everything there is about it",
+        examples=(
+            "matdesign measure material=silicon property=bulk_modulus",
+            "matdesign measure alloy.cif material=nial property=density property.temperature=300 property.pressure=0",
+        ),
+    ),
     "export": Verb(
         summary="write the best structure of a run as CIF, extended XYZ, POSCAR and LAMMPS data",
         description="Writes the best structure of a run into files that other programs open.",
@@ -236,12 +269,17 @@ def _help() -> str:
 
 def _parser(name: str) -> Parser:
     verb = VERBS[name]
-    configurable = verb.resumes or verb.run is _evaluate
-    parts = [f"matdesign {name}", "RUN" if verb.takes_run else ""]
+    configurable = verb.resumes or verb.takes_file or verb.run is _evaluate
+    parts = [f"matdesign {name}", "RUN" if verb.takes_run else "[FILE]" if verb.takes_file else ""]
     parts += ["[GROUP=CHOICE ...]" if configurable else "", "[KEY=VALUE ...]" if verb.settings else "", "[options]"]
     text = []
     if configurable:
-        lines = [f"  {group:<11}{', '.join(choices)}" for group, choices in groups(CONF).items()]
+        offered = groups(CONF)
+        if verb.takes_file:
+            from matdesign.properties import catalogue
+
+            offered = {"material": offered["material"], "property": list(catalogue())}
+        lines = [f"  {group:<11}{', '.join(choices)}" for group, choices in offered.items()]
         text.append("\n".join(["groups and their choices:", *lines]))
     if verb.settings:
         where = f"most useful settings (all of them: {CONF}):" if configurable else "settings:"

@@ -7,10 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -19,10 +20,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from matdesign.choices import CONF, groups
 from matdesign.errors import InputError
-from matdesign.sections import Config
+from matdesign.properties import catalogue, find
+from matdesign.sections import Config, MeasurementConfig
 from matdesign.typed import build, closest, keys
 
-FREE = ("env.settings.", "target.references.")  # below these any key may stand
+FREE = ("env.settings.", "target.references.", "property.")  # below these any key may stand
+
+T = TypeVar("T", Config, MeasurementConfig)
 
 
 def load(overrides: Sequence[str] = (), config_dir: Path | None = None) -> Config:
@@ -35,8 +39,23 @@ def load(overrides: Sequence[str] = (), config_dir: Path | None = None) -> Confi
     Raises:
         InputError: anything that cannot be used; the message names value and remedy.
     """
-    choices, values = _split(overrides, config_dir)
-    return _finish(_compose(choices, config_dir), values)
+    choices, values = _split(overrides, config_dir, Config)
+    return _finish(Config, _compose("config", choices, config_dir), values)
+
+
+def load_measurement(
+    overrides: Sequence[str] = (), config_dir: Path | None = None, file: str | None = None
+) -> MeasurementConfig:
+    """What to measure, as `load`; a structure `file` takes the place of the material's own structure."""
+    choices, values = _split(overrides, config_dir, MeasurementConfig)
+    store = ConfigStore.instance()
+    for name in catalogue():
+        store.store(group="property", name=name, node={"name": name})
+    config = _compose("measure", choices, config_dir)
+    if file is not None:
+        OmegaConf.set_struct(config, False)
+        config.material.structure = {"kind": "file", "path": file}
+    return _finish(MeasurementConfig, config, values)
 
 
 def load_stored(path: Path, overrides: Sequence[str] = (), config_dir: Path | None = None) -> Config:
@@ -50,13 +69,13 @@ def load_stored(path: Path, overrides: Sequence[str] = (), config_dir: Path | No
         raise InputError(f"cannot read {path} ({_one_line(error)}): give the folder of a run") from error
     if not isinstance(stored, DictConfig):
         raise InputError(f"{path} is no configuration: give the folder of a run")
-    choices, values = _split(overrides, config_dir)
+    choices, values = _split(overrides, config_dir, Config)
     if choices:
-        fresh = _compose(choices, config_dir)
+        fresh = _compose("config", choices, config_dir)
         for choice in choices:
             group = choice.get_key_element()
             stored[group] = fresh[group]
-    config = _finish(stored, values)
+    config = _finish(Config, stored, values)
     _check_code(config, {override.get_key_element() for override in values})
     return config
 
@@ -73,12 +92,15 @@ def dump(config: Config) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(json.loads(json.dumps(asdict(config)))))
 
 
-def _split(overrides: Sequence[str], config_dir: Path | None) -> tuple[list[Override], list[Override]]:
+def _split(overrides: Sequence[str], config_dir: Path | None, kind: type[T]) -> tuple[list[Override], list[Override]]:
     """Checks the overrides and separates GROUP=CHOICE from KEY=VALUE."""
     for text in overrides:
         _check_text("override", text, interpolation=True)
-    available = groups(*_folders(config_dir))
-    known = keys(Config)
+    known = keys(kind)
+    offered = groups(*_folders(config_dir))
+    available = {group: offered[group] for group in offered if group in known}
+    if kind is MeasurementConfig:
+        available["property"] = sorted({*available.get("property", ()), *catalogue()})
     choices, values = [], []
     for text in overrides:
         try:
@@ -98,7 +120,7 @@ def _split(overrides: Sequence[str], config_dir: Path | None) -> tuple[list[Over
                     f"{', '.join(available[key])})"
                 )
             choices.append(override)
-        elif key in known or key.startswith(FREE):
+        elif key in known or (key.startswith(FREE) and key.split(".")[0] in known):
             values.append(override)
         else:
             raise InputError(f"unknown setting {key!r}{closest(key, known)}")
@@ -108,7 +130,7 @@ def _split(overrides: Sequence[str], config_dir: Path | None) -> tuple[list[Over
 def _folders(config_dir: Path | None) -> list[Path]:
     if config_dir is None:
         return [CONF]
-    mine, built_in = groups(config_dir), groups(CONF)
+    mine, built_in = groups(config_dir), {"property": list(catalogue()), **groups(CONF)}
     for group, names in mine.items():
         if group not in built_in:
             raise InputError(f"{config_dir / group} is no group{closest(group, list(built_in))}: use {list(built_in)}")
@@ -119,19 +141,19 @@ def _folders(config_dir: Path | None) -> list[Path]:
     return [CONF, config_dir]
 
 
-def _compose(choices: Sequence[Override], config_dir: Path | None) -> DictConfig:
+def _compose(name: str, choices: Sequence[Override], config_dir: Path | None) -> DictConfig:
     overrides = [str(choice.input_line) for choice in choices]
     if config_dir is not None:
         _check_text("--config-dir", str(config_dir))
         overrides.append(f"hydra.searchpath=[{json.dumps('file://' + str(config_dir.resolve()))}]")
     try:
         with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-            return compose("config", overrides)
+            return compose(name, overrides)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise InputError(f"cannot compose the configuration: {_one_line(error)}") from error
 
 
-def _finish(config: DictConfig, values: Sequence[Override]) -> Config:
+def _finish(kind: type[T], config: DictConfig, values: Sequence[Override]) -> T:
     """Applies KEY=VALUE overrides and builds the typed configuration."""
     OmegaConf.set_struct(config, False)
     try:
@@ -143,7 +165,10 @@ def _finish(config: DictConfig, values: Sequence[Override]) -> Config:
     except (OmegaConfBaseException, HydraException) as error:
         raise InputError(f"cannot resolve the configuration: {_one_line(error)}") from error
     _check_tree(plain)
-    return build(Config, plain)
+    if isinstance(plain, dict) and isinstance(plain.get("property"), dict):
+        chosen = dict(plain["property"])
+        plain["property"] = build(find(str(chosen.pop("name", None))), chosen, "property")
+    return build(kind, plain)
 
 
 def _check_tree(node: Any, where: str = "") -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from matdesign.agents.ppo import PPOConfig
 from matdesign.errors import InputError
+from matdesign.properties.property import Property
 from matdesign.sim.material import Material
 from matdesign.sim.structure import StartingStructure
 from matdesign.typed import Range
@@ -158,6 +159,37 @@ class RenderConfig:
 
     width: Annotated[int, Range(32, 16384)]
     height: Annotated[int, Range(16, 8192)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasurementConfig:
+    """What `matdesign measure` is told.
+
+    Attributes:
+        material: atoms, potential and, unless a file is named, the structure.
+        property: what is measured and how.
+        lammps: the library.
+        seed: of the first sample.
+        seeds: independent samples; None takes the property's own number, or what rel_error takes.
+        rel_error: standard error over value to reach; None for a fixed number of samples.
+        budget: wall-clock seconds after which no more samples are begun; None for no limit.
+        processes: samples computed side by side; None for one a core.
+        cache: folder of finished samples; None for the user's own, see `matdesign.properties.cache`.
+        output: JSON file of the result; None for none.
+        quiet: no progress.
+    """
+
+    material: MaterialConfig
+    property: Property
+    lammps: LammpsConfig
+    seed: Annotated[int, Range(0, 2**63 - 1)]
+    seeds: Annotated[int, Range(1, 1024)] | None
+    rel_error: Annotated[float, Range(1e-6, 10)] | None
+    budget: Annotated[float, Range(0, 1e9)] | None
+    processes: Annotated[int, Range(1, 1024)] | None
+    cache: str | None
+    output: str | None
+    quiet: bool
 
 
 @dataclass(frozen=True, kw_only=True)

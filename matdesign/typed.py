@@ -81,7 +81,7 @@ def convert(hint: Any, value: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _any_of(arguments, value, where)
     if is_dataclass(hint) and isinstance(hint, type):
-        return build(hint, value, where)
+        return value if isinstance(value, hint) else build(hint, value, where)
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise InputError(f"{where} must be a group of settings, not {value!r}")

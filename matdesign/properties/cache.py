@@ -1,13 +1,15 @@
-"""Samples known by their content: structure, material, protocol, seed and LAMMPS version. Nothing is computed twice."""
+"""Samples known by their content: structure, material, protocol, code, seed and LAMMPS version."""
 
+import functools
 import hashlib
 import io
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from ase import Atoms
 
 from matdesign.errors import InputError
 from matdesign.files import replace_file, user_path
+from matdesign.native import LIBRARY, PACKAGE
 from matdesign.properties.measurement import Array
 from matdesign.sim.lammps import library_info
 from matdesign.sim.material import Material
@@ -31,12 +34,11 @@ def default_folder() -> Path:
     return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "matdesign"
 
 
-def key(protocol: Any, version: int, atoms: Atoms, material: Material, seed: int, *, library: str | None = None) -> str:
+def key(protocol: Any, atoms: Atoms, material: Material, seed: int, *, library: str | None = None) -> str:
     """The SHA-256 of everything a sample depends on, in hexadecimal.
 
     Args:
-        protocol: dataclass instance; its class name and all fields count.
-        version: of what the protocol does.
+        protocol: dataclass instance; its class, the code that measures and all fields count.
         atoms: species, positions, cell, boundaries and momenta count.
         material: what LAMMPS is told counts, and the content of the potential file; names and references do not.
         seed: of the sample; a protocol that is not random should be asked with 0.
@@ -44,7 +46,7 @@ def key(protocol: Any, version: int, atoms: Atoms, material: Material, seed: int
     """
     physics = {item.name: getattr(material, item.name) for item in fields(Material) if item.name not in _UNPHYSICAL}
     said = {
-        "protocol": [type(protocol).__module__, type(protocol).__qualname__, version, asdict(protocol)],
+        "protocol": [type(protocol).__qualname__, _code_of(type(protocol)), asdict(protocol)],
         "material": physics,
         "potential": material.potential_sha256,
         "lammps": library_info(library).version,
@@ -57,6 +59,38 @@ def key(protocol: Any, version: int, atoms: Atoms, material: Material, seed: int
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(b"|")
     return digest.hexdigest()
+
+
+@functools.cache
+def _package() -> str:
+    """Digest of all code that a measurement may run through: what changed is measured anew."""
+    digest = hashlib.sha256()
+    for room in ("properties", "sim"):
+        for path in sorted((PACKAGE / room).glob("*.py")):
+            digest.update(path.read_bytes())
+    digest.update(Path(LIBRARY._name).read_bytes())
+    return digest.hexdigest()
+
+
+def _code_of(kind: type) -> str:
+    """Digest of the package's code and, for a class from elsewhere, of its own methods."""
+    parts = [_package()]
+    for owner in kind.__mro__:
+        if not owner.__module__.startswith(("matdesign.", "builtins", "abc")):
+            for name, function in sorted(vars(owner).items()):
+                if isinstance(function, FunctionType) and not name.startswith("__"):
+                    parts += [name, *_instructions(function.__code__)]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+def _instructions(code: CodeType) -> Iterator[str]:
+    yield code.co_code.hex()
+    yield repr(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _instructions(constant)
+        else:
+            yield repr(constant)
 
 
 class Cache:

@@ -1,10 +1,12 @@
 """`measure`: a property to a requested precision, its seeds in parallel processes, with an honest error."""
 
+import functools
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -12,13 +14,16 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from matdesign.errors import InputError, SimulationError
-from matdesign.properties.cache import Cache
+from matdesign.properties.cache import Cache, default_folder
 from matdesign.properties.measurement import Array, Estimate, Measurement
 from matdesign.properties.property import Property, Run, Sample, System
 from matdesign.sim import Material
 
-MOST_SEEDS = 4096
+MOST_SEEDS = 1024
+NOT_RANDOM = "it is not random"
 MIN_SEEDS = 8  # fewer do not tell how large their own error is
+
+TELL_EVERY = 0.5  # seconds between two calls of `progress`, for which all estimates are made anew
 
 Progress = Callable[[Measurement, int], None]  # the estimate so far, and the number of samples it will take
 
@@ -27,7 +32,6 @@ Progress = Callable[[Measurement, int], None]  # the estimate so far, and the nu
 class _Outcome:
     """What became of one sample of each system; `error` where it failed."""
 
-    index: int
     runs: tuple[Run, ...]
     error: str = ""
 
@@ -62,16 +66,16 @@ def measure(
         rel_error: standard error over value to reach.
         budget: wall-clock seconds after which no more samples are begun.
         processes: samples computed side by side.
-        cache: where samples are kept; default: in memory.
+        cache: where samples are kept; default: the folder `default_folder()`.
         library: path of a liblammps.so.
-        progress: called after every sample with the estimate so far.
+        progress: called now and then with the estimate so far.
 
     Raises:
         InputError: the property makes no sense for this structure and material, or an argument is out of range.
         SimulationError: no sample could be computed.
     """
     _check(seed, seeds, rel_error, budget, processes)
-    system = System(structure, material, library=library, cache=cache)
+    system = System(structure, material, library=library, cache=cache or Cache(default_folder()))
 
     def estimate(samples: Sequence[Sequence[Sample]]) -> Estimate:
         return measured.estimate(system, [sample for (sample,) in samples])
@@ -97,6 +101,7 @@ def compare(
     Arguments and errors as for `measure`; every number of the result is a difference.
     """
     _check(seed, seeds, None, None, processes)
+    cache = cache or Cache(default_folder())
     systems = [System(atoms, material, library=library, cache=cache) for atoms in (first, second)]
 
     def estimate(samples: Sequence[Sequence[Sample]]) -> Estimate:
@@ -147,6 +152,7 @@ def _collect(
     for system in systems:
         measured.check(system)
     start = time.monotonic()
+    told = -math.inf
     outcomes: list[_Outcome] = []
     if not measured.random:
         wanted = 1
@@ -157,12 +163,14 @@ def _collect(
     while True:
         for outcome in _samples(measured, systems, seed, range(len(outcomes), wanted), processes, budget, start):
             outcomes.append(outcome)
-            if progress is not None and any(not each.error for each in outcomes):
+            due = len(outcomes) == wanted or time.monotonic() > told + TELL_EVERY
+            if progress is not None and due and any(not each.error for each in outcomes):
+                told = time.monotonic()
                 progress(_measurement(measured, systems[0], estimate, outcomes, ""), wanted)
         spent = len(outcomes) < wanted
         stopped = f"the budget of {budget:g} s was spent" if spent else f"{wanted} samples were asked for"
         if not measured.random:
-            stopped = "it is not random"
+            stopped = NOT_RANDOM
         found = _measurement(measured, systems[0], estimate, outcomes, stopped)
         if spent or rel_error is None or not measured.random:
             return found
@@ -189,41 +197,64 @@ def _samples(
     def late(index: int) -> bool:
         return budget is not None and index > 0 and time.monotonic() - start > budget
 
-    if processes == 1 or len(indices) == 1:
-        for index in indices:
-            if late(index):
-                return
-            yield _one(measured, systems, seed, index)
-        return
-    for begin in range(indices.start, indices.stop, processes):
-        if late(begin):
+    done: dict[int, _Outcome] = {}
+    for index in indices:
+        runs = [system.cached(measured, _seed_of(measured, seed, index)) for system in systems]
+        if all(runs):
+            done[index] = _Outcome(tuple(run for run in runs if run is not None))
+    missing = [index for index in indices if index not in done]
+
+    def job(index: int) -> Callable[[], _Outcome]:
+        return functools.partial(_one, measured, systems, _seed_of(measured, seed, index))
+
+    fresh: Iterator[_Outcome]
+    if processes == 1 or len(missing) < 2:
+        fresh = (job(index)() for index in missing if not late(index))
+    else:
+        fresh = parallel((job(index) for index in missing if not late(index)), processes)
+    for index in indices:
+        outcome = done.get(index) or next(fresh, None)
+        if outcome is None:
             return
-        batch = range(begin, min(begin + processes, indices.stop))
-        yield from _parallel(measured, systems, seed, batch, processes)
+        yield outcome
 
 
-def _parallel(
-    measured: Property, systems: Sequence[System], seed: int, batch: range, processes: int
-) -> Iterator[_Outcome]:
-    jobs = [delayed(_one)(measured, systems, seed, index) for index in batch]
-    try:
-        yield from Parallel(n_jobs=processes)(jobs)
-    except TerminatedWorkerError:
-        # One of them took its process along. Alone, each shows whether it was the one.
-        for index, job in zip(batch, jobs, strict=True):
-            try:
-                yield from Parallel(n_jobs=2)([job])
-            except TerminatedWorkerError:
-                yield _Outcome(index, (), "its process crashed")
+def _seed_of(measured: Property, seed: int, index: int) -> int:
+    return sample_seed(seed, index) if measured.random else 0
 
 
-def _one(measured: Property, systems: Sequence[System], seed: int, index: int) -> _Outcome:
+def _one(measured: Property, systems: Sequence[System], seed: int) -> _Outcome:
     """One sample of each system, all with the same seed."""
-    chosen = sample_seed(seed, index) if measured.random else 0
     try:
-        return _Outcome(index, tuple(system.run(measured, chosen) for system in systems))
+        return _Outcome(tuple(system.run(measured, seed) for system in systems))
     except SimulationError as error:
-        return _Outcome(index, (), str(error))
+        return _Outcome((), str(error))
+
+
+def parallel(jobs: Iterator[Callable[[], _Outcome]], processes: int) -> Iterator[_Outcome]:
+    """What the jobs return, in their order, computed in `processes` processes; a job that crashes its process fails."""
+    begun: list[Callable[[], _Outcome]] = []  # and not finished
+
+    def begin() -> Iterator[Any]:
+        for job in jobs:
+            begun.append(job)
+            yield delayed(job)()
+
+    while True:
+        try:
+            workers = Parallel(n_jobs=processes, return_as="generator", pre_dispatch=processes, batch_size=1)
+            for outcome in workers(begin()):
+                del begun[0]
+                yield outcome
+            return
+        except TerminatedWorkerError:
+            suspects = begun.copy()
+            begun.clear()
+            for job in suspects:  # alone, each shows whether it was the one
+                try:
+                    yield Parallel(n_jobs=2)([delayed(job)()])[0]
+                except TerminatedWorkerError:
+                    yield _Outcome((), "its process crashed")
 
 
 def _measurement(

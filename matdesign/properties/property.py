@@ -78,19 +78,28 @@ class System:
             InputError: the property makes no sense here.
             SimulationError: LAMMPS failed, or the sample holds a value that is not a number.
         """
-        where = key(measured, measured.version, self.structure, self.material, seed, library=self._library)
-        found = self._cache.get(where)
+        found = self.cached(measured, seed)
         if found is not None:
-            steps, seconds = found.pop("_cost")
-            return Run(found, int(steps), float(seconds))
+            return found
         before, start = self.evaluations, time.perf_counter()
         sample = measured.sample(self, seed)
         for name, values in sample.items():
             if not np.isfinite(values).all():
                 raise SimulationError(f"{measured.name}: {name} is not a number: the structure is unstable")
         run = Run(sample, self.evaluations - before, time.perf_counter() - start)
-        self._cache.put(where, {**sample, "_cost": np.array([run.steps, run.seconds])})
+        self._cache.put(self._key(measured, seed), {**sample, "_cost": np.array([run.steps, run.seconds])})
         return run
+
+    def cached(self, measured: "Property", seed: int = 0) -> Run | None:
+        """The sample if it was computed before, else None."""
+        sample = self._cache.get(self._key(measured, seed))
+        if sample is None:
+            return None
+        steps, seconds = sample.pop("_cost")
+        return Run(sample, int(steps), float(seconds))
+
+    def _key(self, measured: "Property", seed: int) -> str:
+        return key(measured, self.structure, self.material, seed, library=self._library)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +115,10 @@ class Property(ABC):
 
     Attributes:
         name: of the property on the command line.
-        version: raised whenever `sample` changes what it returns, so that older cached samples are not taken for it.
         seeds: independent samples of a measurement that asks for no precision.
     """
 
     name: ClassVar[str] = ""
-    version: ClassVar[int] = 1
     seeds: ClassVar[int] = 8
 
     @property
