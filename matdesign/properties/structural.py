@@ -12,6 +12,7 @@ from matdesign.errors import InputError
 from matdesign.properties import dynamics
 from matdesign.properties.measurement import Array, Estimate
 from matdesign.properties.property import Property, Sample, System
+from matdesign.sim import Simulation
 from matdesign.typed import Range
 
 
@@ -46,24 +47,28 @@ class StructuralProperty(Property):
         """What is averaged: arrays of this arrangement (whose cell may differ from the system's structure)."""
 
     def sample(self, system: System, seed: int) -> Sample:
-        """Mean of `of` over the frames."""
+        """That of the structure, or the average over the frames of one run."""
         if self.temperature is None:
             if self.pressure is not None:
                 raise InputError(f"{self.name}.pressure needs property.temperature too: without, nothing moves")
             return self.of(system, system.structure)
         if self.pressure is not None and not system.structure.pbc.all():
             raise InputError(f"{self.name}.pressure is set, but the structure is not periodic: leave it out")
-        total: dict[str, Array] = {}
         with system.simulation() as simulation:
             dynamics.set_velocities(simulation, 2.0 * self.temperature, seed)
             dynamics.thermostat(simulation, self.temperature, seed)
             if self.pressure is not None:
                 dynamics.barostat(simulation, self.pressure)
             simulation.step(self.equilibration)
-            for _ in range(self.frames):
-                simulation.step(self.every)
-                for name, values in self.of(system, simulation.structure()).items():
-                    total[name] = total.get(name, 0.0) + np.asarray(values, np.float64) / self.frames
+            return self.average(system, simulation)
+
+    def average(self, system: System, simulation: Simulation) -> Sample:
+        """Mean of `of` over the frames of this run, which is at equilibrium; what LAMMPS sums itself is read there."""
+        total: dict[str, Array] = {}
+        for _ in range(self.frames):
+            simulation.step(self.every)
+            for name, values in self.of(system, simulation.structure()).items():
+                total[name] = total.get(name, 0.0) + np.asarray(values, np.float64) / self.frames
         return total
 
     def mean(self, samples: Sequence[Sample], name: str) -> Array:
