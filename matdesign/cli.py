@@ -211,9 +211,9 @@ VERBS = {
     ),
     "measure": Verb(
         summary="measure a property of a structure, with its error bar",
-        description="Measures one property of the structure in FILE, or of the material's own structure. What is random is\n"
-        "sampled with independent seeds; finished samples are kept, so the same measurement, or one that was\n"
-        "stopped, goes on from them.",
+        description="Measures one property of the structure in FILE, or of the material's own structure. What is\n"
+        "random is sampled with independent seeds; finished samples are kept, so the same measurement, or one that\n"
+        "was stopped, goes on from them.",
         run=_measure,
         takes_file=True,
         settings="  property=NAME          what: see docs/properties.md\n"

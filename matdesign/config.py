@@ -98,7 +98,7 @@ def _split(overrides: Sequence[str], config_dir: Path | None, kind: type[T]) -> 
         _check_text("override", text, interpolation=True)
     known = keys(kind)
     offered = groups(*_folders(config_dir))
-    available = {group: offered[group] for group in offered if group in known}
+    available: dict[str, list[str]] = {group: offered[group] for group in offered if group in known}
     if kind is MeasurementConfig:
         available["property"] = sorted({*available.get("property", ()), *catalogue()})
     choices, values = [], []
