@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from matdesign.properties.measurement import Array
 from matdesign.properties.units import UNITS
 from matdesign.sim import Simulation
 
@@ -9,6 +10,7 @@ DAMPING = 100  # of the thermostat, in timesteps
 BAROSTAT = 1000  # period of the barostat, in timesteps
 THERMOSTAT = "matdesign_thermostat"
 BAROSTAT_FIX = "matdesign_barostat"
+SERIES = "matdesign_series"
 
 
 def set_velocities(simulation: Simulation, temperature: float, seed: int) -> None:
@@ -63,6 +65,22 @@ def equilibrate(simulation: Simulation, *, temperature: float, steps: int, seed:
     simulation.run(steps)
     release(simulation)
     simulation.command("velocity all zero linear")
+
+
+def series(simulation: Simulation, columns: str, *, every: int, steps: int) -> Array:
+    """What LAMMPS computes hold every so many of the next `steps` MD steps (0: now), [samples] or [samples, columns].
+
+    Args:
+        simulation: to run.
+        columns: LAMMPS names, such as "c_mine" or "c_mine[1] c_mine[2]", all extensive or all intensive.
+        every: MD steps between two samples.
+        steps: MD steps of the run.
+    """
+    simulation.command(f"fix {SERIES} all vector {every} {columns}")
+    simulation.run(steps)
+    values = simulation.fix(SERIES)
+    simulation.command(f"unfix {SERIES}")
+    return values
 
 
 def temperature_of(simulation: Simulation) -> float:

@@ -1,0 +1,127 @@
+"""Neighbours of every atom, for any cell and boundaries: all pairs within a distance, or the nearest ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.cell import Cell
+from ase.geometry import minkowski_reduce
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
+from scipy.spatial import cKDTree
+
+from matdesign.errors import InputError
+from matdesign.properties.measurement import Array
+
+PROMINENCE = 0.1  # of the first peak: smaller bumps of a radial distribution are noise
+WIDTH = 0.04  # of the Gaussian that smooths it, in shortest distances
+EXTENT = 2.5  # mean nearest distances within which the first shell ends
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """Neighbours of atoms, in rows [pairs] or [atoms, neighbours].
+
+    Attributes:
+        centres: atom at the centre; each pair of atoms occurs twice, once from either side.
+        others: its neighbour; an atom is its own neighbour where one of its images is.
+        vectors: from centre to neighbour [..., 3].
+        distances: their lengths.
+    """
+
+    centres: NDArray[np.intp]
+    others: NDArray[np.intp]
+    vectors: Array
+    distances: Array
+
+
+def within(atoms: Atoms, cutoff: float) -> Neighbours:
+    """All pairs of atoms and images no farther apart than `cutoff`, in no particular order."""
+    points, owners = _images(atoms, cutoff)
+    found = cKDTree(points[: len(atoms)]).sparse_distance_matrix(cKDTree(points), cutoff, output_type="ndarray")
+    found = found[found["i"] != found["j"]]  # images of an atom come after all atoms
+    i, j = found["i"], found["j"]
+    return Neighbours(centres=i, others=owners[j], vectors=points[j] - points[i], distances=found["v"])
+
+
+def nearest(atoms: Atoms, count: int) -> Neighbours:
+    """The `count` nearest neighbours of each atom, nearest first: arrays [atoms, count].
+
+    Raises:
+        InputError: there are no boundaries and too few atoms.
+    """
+    if not atoms.pbc.any() and len(atoms) <= count:
+        raise InputError(f"{count} neighbours of each atom are asked for, but the cluster has {len(atoms)} atoms")
+    reach = float((count * _cell(atoms).volume / len(atoms)) ** (1 / 3))
+    while True:
+        points, owners = _images(atoms, reach)
+        limit = reach if atoms.pbc.any() else np.inf
+        distances, index = cKDTree(points).query(points[: len(atoms)], k=count + 1, distance_upper_bound=limit)
+        if np.isfinite(distances).all():
+            break
+        reach *= 1.5
+    centres, index = np.arange(len(atoms))[:, None], index[:, 1:]
+    return Neighbours(
+        centres=np.broadcast_to(centres, index.shape),
+        others=owners[index],
+        vectors=points[index] - points[centres],
+        distances=distances[:, 1:],
+    )
+
+
+def first_shell(atoms: Atoms) -> float:
+    """The distance at which the first shell of neighbours ends: the first minimum of the radial distribution.
+
+    Raises:
+        InputError: there are fewer than two atoms, or the distances form no shell.
+    """
+    bond = float(nearest(atoms, 1).distances.mean())
+    counts, edges = np.histogram(within(atoms, EXTENT * bond).distances, bins=500, range=(0, EXTENT * bond))
+    r = 0.5 * (edges[1:] + edges[:-1])
+    return first_minimum(r, counts / r**2)
+
+
+def first_minimum(r: Array, g: Array) -> float:
+    """Where a radial distribution g(r) on an even grid has its first minimum after its first peak.
+
+    Raises:
+        InputError: it has none.
+    """
+    smooth = gaussian_filter1d(g, WIDTH * r[np.argmax(g > 0)] / (r[1] - r[0]), mode="constant")
+    # What lies beyond the grid counts as high, so that a distance after which there is nothing is a minimum.
+    smooth = np.append(smooth, smooth.max())
+    peaks, _ = find_peaks(smooth[:-1], prominence=PROMINENCE * smooth.max())
+    minima, _ = find_peaks(-smooth, prominence=PROMINENCE * (smooth[peaks[0]] if len(peaks) else np.inf))
+    after = minima[minima > peaks[0]] if len(peaks) else minima
+    if len(after) == 0:
+        raise InputError("the radial distribution has no first minimum, as in a gas: give property.cutoff")
+    return float(r[after[0]])
+
+
+def mean_spacing(atoms: Atoms) -> float:
+    """Edge of a cube with the volume of one atom, (V/N)^(1/3), of a structure that is periodic in three directions."""
+    return float((atoms.get_volume() / len(atoms)) ** (1 / 3))
+
+
+def _cell(atoms: Atoms) -> Cell:
+    """The cell without what free directions hold: there it is one unit of length."""
+    return Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)).complete()
+
+
+def _images(atoms: Atoms, reach: float) -> tuple[Array, NDArray[np.intp]]:
+    """Positions of the atoms, wrapped, then those of all images closer than `reach` to the cell; and whose they are."""
+    # The shortest cell vectors there are, so that few images matter.
+    cell = minkowski_reduce(_cell(atoms), pbc=atoms.pbc)[0]
+    inverse = np.linalg.inv(cell)
+    points = atoms.positions @ inverse
+    points[:, atoms.pbc] %= 1.0
+    owners = np.arange(len(atoms))
+    for axis in np.flatnonzero(atoms.pbc):
+        margin = reach * np.linalg.norm(inverse[:, axis])  # in heights of the cell
+        layers = int(np.ceil(margin))
+        shifts = np.array(sorted(range(-layers, layers + 1), key=abs))
+        copies = (points + shifts[:, None, None] * np.eye(3)[axis]).reshape(-1, 3)
+        near = (copies[:, axis] >= -margin) & (copies[:, axis] <= 1 + margin)
+        points, owners = copies[near], np.tile(owners, len(shifts))[near]
+    return points @ cell, owners
