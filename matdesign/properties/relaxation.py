@@ -156,7 +156,8 @@ class Relaxation(Property):
         gradient = move = np.zeros(6)
         before = system.evaluations
         for step in range(self.evaluations):
-            settled = self.settled(system, atoms, self.evaluations - (system.evaluations - before))
+            left = max(1, self.evaluations - (system.evaluations - before))
+            settled = settle(system, atoms, tolerance=self.force(system), evaluations=left)
             energy_before = energy_before if step else settled.start
             previous, gradient = gradient, mandel(settled.stress + self.pressure * np.eye(3))
             if self.cell == "isotropic":
@@ -185,10 +186,9 @@ class Relaxation(Property):
             "evaluations": np.array(float(system.evaluations - before)),
         }
 
-    def settled(self, system: System, atoms: Atoms, evaluations: int) -> Settled:
-        """These atoms at rest in their cell, within the force tolerance."""
-        tolerance = self.force_tolerance * system.material.energy_scale / system.material.length_scale
-        return settle(system, atoms, tolerance=tolerance, evaluations=max(1, evaluations))
+    def force(self, system: System) -> float:
+        """The largest force component that may remain, in energy per length."""
+        return self.force_tolerance * system.material.energy_scale / system.material.length_scale
 
     def relaxed(self, system: System) -> Atoms:
         """The relaxed structure, from the cache if it is there, without momenta.
@@ -222,9 +222,8 @@ class Relaxation(Property):
         return Estimate(value=float(sample["energy"]) / count, details=details, flag=self._trouble(system, sample))
 
     def _trouble(self, system: System, sample: Sample) -> str:
-        scale = system.material.energy_scale / system.material.length_scale
         force, tension = float(sample["largest_force"]), float(sample["largest_stress"])
-        if force > self.force_tolerance * scale or tension > self.stress_tolerance * _stress_scale(system):
+        if force > self.force(system) or tension > self.stress_tolerance * _stress_scale(system):
             return (
                 f"not relaxed after {int(sample['evaluations'])} force evaluations: a force of {force:.3g} "
                 f"{system.units.energy}/{system.units.length} and a stress of {tension:.3g} "

@@ -1,0 +1,328 @@
+"""Elasticity: the stiffness tensor by finite strain, and the moduli and the stability that follow from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from matdesign.errors import InputError, SimulationError
+from matdesign.properties.measurement import Array, Estimate
+from matdesign.properties.property import Property, Sample, System
+from matdesign.properties.relaxation import Cell, Relaxation, settle, strained
+from matdesign.properties.units import Units
+from matdesign.typed import Range
+
+VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+NONLINEAR = 0.1  # stress even in the strain over stress odd in it: some 5 strains in a crystal, 1 where atoms rearrange
+ASYMMETRIC = 0.03  # largest |C_ij - C_ji| over the largest |C_ij|
+STRESSED = 0.03  # largest stress before the strain over the largest |C_ij|
+SOFT = 1e-4  # eigenvalues below this fraction of the largest are not told from zero
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elastic(Property):
+    """What follows from the stiffness tensor, which is measured once for all of it.
+
+    Attributes:
+        cell: how the cell is relaxed before: "full", "isotropic" or "fixed" (left as it is; it should be without
+            stress).
+        strain: largest component of each strain.
+        chosen: which of `moduli` is the value.
+    """
+
+    chosen: ClassVar[str] = ""
+
+    cell: Cell = "full"
+    strain: Annotated[float, Range(1e-6, 0.05)] = 1e-3
+
+    @property
+    def random(self) -> bool:
+        """It is not."""
+        return False
+
+    def unit(self, units: Units) -> str:
+        """That of pressure."""
+        return units.pressure_unit
+
+    def check(self, system: System) -> None:
+        """Stress needs a volume."""
+        if not system.structure.pbc.all():
+            raise InputError(
+                f"{self.name} needs a structure that is periodic in three directions: a cluster or a slab has no volume"
+            )
+
+    def sample(self, system: System, seed: int) -> Sample:
+        """The sample of `ElasticTensor`."""
+        return system.sample(ElasticTensor(cell=self.cell, strain=self.strain))
+
+    def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
+        """Of the only sample there is."""
+        sample = samples[0]
+        raw = sample["stiffness"]
+        stiffness, largest = 0.5 * (raw + raw.T), abs(raw).max()
+        asymmetry, stress = abs(raw - raw.T).max() / largest, abs(sample["stress"]).max()
+        details = {
+            **moduli(stiffness),
+            "nonlinearity": float(sample["even"].max()),
+            "asymmetry": float(asymmetry),
+            "stress": float(stress),
+        }
+        reasons = [
+            ("it is elastically unstable", details["smallest_eigenvalue"] <= 0 or np.isnan(details["bulk_hill"])),
+            (f"the atoms rearrange under a strain of {self.strain:g}", details["nonlinearity"] > NONLINEAR),
+            ("the tensor is not symmetric", asymmetry > ASYMMETRIC),
+            (f"a stress of {stress:.3g} {system.units.pressure_unit} was there before", stress > STRESSED * largest),
+        ]
+        return Estimate(
+            value=details[self.chosen],
+            tensor=stiffness,
+            details=details,
+            flag="; ".join(text for text, applies in reasons if applies),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElasticTensor(Elastic):
+    """Stiffness tensor of the relaxed crystal at zero temperature, by finite strain.
+
+    Equation:
+        C_ij = [sigma_i(+e_j) - sigma_i(-e_j)] / (2 e)
+
+        sigma_i: stress with all atoms relaxed, in Voigt's order xx, yy, zz, yz, xz, xy; e_j: that strain alone, of size
+        e = `strain` (shear: engineering strain, twice the tensor's component).
+
+    Attributes:
+        cell: how the cell is relaxed before: "full", "isotropic" or "fixed" (left as it is; it should be without
+            stress).
+        strain: largest component of each strain.
+
+    Value:
+        C11, in GPa (lj: epsilon/sigma^3).
+
+    Tensor:
+        C, 6 by 6 in Voigt's notation, made symmetric, in the axes of the structure as it was given (x, y and z of its
+        positions, wherever its cell vectors point).
+
+    Details:
+        C11, C12, C44 and the moduli of the other elastic properties: Voigt's, Reuss' and Hill's bulk and shear modulus,
+        young, poisson (Hill), smallest_eigenvalue. anisotropy: 5 G_V/G_R + K_V/K_R - 6, 0 where isotropic.
+        nonlinearity: the stress that is even in the strain over that which is odd. asymmetry of C before it is made
+        symmetric, over its largest entry. stress: largest component before the strain. What has no meaning in an
+        unstable structure is not a number.
+
+    Assumptions:
+        Zero temperature. Flagged where atoms rearrange under the strain (a smaller one may help), under stress, and
+        where the structure is unstable.
+
+    Finite size:
+        None for a perfect crystal: one unit cell is enough. A disordered one needs as many atoms as make it isotropic.
+
+    References:
+        Ranganathan and Ostoja-Starzewski, Phys. Rev. Lett. 101, 055504 (2008), doi:10.1103/PhysRevLett.101.055504, for
+        the anisotropy.
+    """
+
+    name: ClassVar[str] = "elastic_tensor"
+    chosen: ClassVar[str] = "C11"
+
+    def sample(self, system: System, seed: int) -> Sample:
+        """The stiffness as measured, how far each stress is even in the strain, and the stress before."""
+        relaxation = Relaxation(cell=self.cell)
+        atoms = relaxation.relaxed(system)
+        rest = _voigt(system.sample(relaxation)["stress"])
+        stiffness, even = np.zeros((6, 6)), np.zeros(6)
+        for column, (i, j) in enumerate(VOIGT):
+            strain = np.zeros((3, 3))
+            strain[i, j] += 0.5 * self.strain
+            strain[j, i] += 0.5 * self.strain
+            stresses = []
+            for sign in (1.0, -1.0):
+                tolerance, moved = relaxation.force(system), strained(atoms, sign * strain)
+                settled = settle(system, moved, tolerance=tolerance, evaluations=relaxation.evaluations)
+                if settled.force > tolerance:
+                    raise SimulationError(f"{relaxation.evaluations} evaluations did not relax the strained structure")
+                stresses.append(_voigt(settled.stress) - rest)
+            forth, back = stresses
+            stiffness[:, column] = (forth - back) / (2.0 * self.strain)
+            even[column] = np.linalg.norm(forth + back) / max(float(np.linalg.norm(forth - back)), 1e-300)
+        return {"stiffness": stiffness, "even": even, "stress": rest}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkModulus(Elastic):
+    """Bulk modulus of a polycrystal: the mean of Voigt's and Reuss' bounds (Hill).
+
+    Equation:
+        K = (K_V + K_R) / 2
+        9 K_V = C11 + C22 + C33 + 2 (C12 + C13 + C23);  1 / K_R = S11 + S22 + S33 + 2 (S12 + S13 + S23)
+
+        C: stiffness tensor (see elastic_tensor), S: its inverse; in GPa and 1/GPa.
+
+    Attributes:
+        cell: how the cell is relaxed before: "full", "isotropic" or "fixed".
+        strain: largest component of each strain.
+
+    Value:
+        K in GPa (lj: epsilon/sigma^3). Tensor and details are those of elastic_tensor.
+
+    Assumptions:
+        Zero temperature; grains of all orientations. Of a cubic crystal K_V = K_R: its own bulk modulus.
+
+    References:
+        Hill, Proc. Phys. Soc. A 65, 349 (1952), doi:10.1088/0370-1298/65/5/307.
+    """
+
+    name: ClassVar[str] = "bulk_modulus"
+    chosen: ClassVar[str] = "bulk_hill"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShearModulus(Elastic):
+    """Shear modulus of a polycrystal: the mean of Voigt's and Reuss' bounds (Hill).
+
+    Equation:
+        G = (G_V + G_R) / 2
+        15 G_V = C11 + C22 + C33 - C12 - C13 - C23 + 3 (C44 + C55 + C66)
+        15 / G_R = 4 (S11 + S22 + S33 - S12 - S13 - S23) + 3 (S44 + S55 + S66)
+
+        C: stiffness tensor (see elastic_tensor), S: its inverse; in GPa and 1/GPa.
+
+    Attributes:
+        cell: how the cell is relaxed before: "full", "isotropic" or "fixed".
+        strain: largest component of each strain.
+
+    Value:
+        G in GPa (lj: epsilon/sigma^3). Tensor and details are those of elastic_tensor.
+
+    Assumptions:
+        Zero temperature; grains of all orientations.
+
+    References:
+        Hill, Proc. Phys. Soc. A 65, 349 (1952), doi:10.1088/0370-1298/65/5/307.
+    """
+
+    name: ClassVar[str] = "shear_modulus"
+    chosen: ClassVar[str] = "shear_hill"
+
+
+@dataclass(frozen=True, kw_only=True)
+class YoungModulus(Elastic):
+    """Young's modulus of a polycrystal, from Hill's bulk and shear modulus.
+
+    Equation:
+        E = 9 K G / (3 K + G)
+
+        K: bulk_modulus, G: shear_modulus; in GPa.
+
+    Attributes:
+        cell: how the cell is relaxed before: "full", "isotropic" or "fixed".
+        strain: largest component of each strain.
+
+    Value:
+        E in GPa (lj: epsilon/sigma^3). Tensor and details are those of elastic_tensor.
+
+    Assumptions:
+        Zero temperature; grains of all orientations.
+
+    References:
+        Hill, Proc. Phys. Soc. A 65, 349 (1952), doi:10.1088/0370-1298/65/5/307.
+    """
+
+    name: ClassVar[str] = "young_modulus"
+    chosen: ClassVar[str] = "young"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoissonRatio(Elastic):
+    """Poisson's ratio of a polycrystal, from Hill's bulk and shear modulus.
+
+    Equation:
+        nu = (3 K - 2 G) / (6 K + 2 G)
+
+        K: bulk_modulus, G: shear_modulus; in GPa.
+
+    Attributes:
+        cell: how the cell is relaxed before: "full", "isotropic" or "fixed".
+        strain: largest component of each strain.
+
+    Value:
+        nu, a plain number. Tensor and details are those of elastic_tensor, in GPa (lj: epsilon/sigma^3).
+
+    Assumptions:
+        Zero temperature; grains of all orientations.
+
+    References:
+        Hill, Proc. Phys. Soc. A 65, 349 (1952), doi:10.1088/0370-1298/65/5/307.
+    """
+
+    name: ClassVar[str] = "poisson_ratio"
+    chosen: ClassVar[str] = "poisson"
+
+    def unit(self, units: Units) -> str:
+        """A plain number."""
+        return "1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElasticStability(Elastic):
+    """Born's criterion of elastic stability: the smallest eigenvalue of the stiffness tensor is positive.
+
+    Equation:
+        min over strains e with e : e = 1 of e : C : e
+
+        C: stiffness tensor (see elastic_tensor). These are the eigenvalues of C as a 6 by 6 matrix in Kelvin's
+        notation (shear entries times sqrt(2) and 2), which do not depend on the axes; cubic crystals have C11 - C12,
+        2 C44 and C11 + 2 C12.
+
+    Attributes:
+        cell: how the cell is relaxed before: "full", "isotropic" or "fixed".
+        strain: largest component of each strain.
+
+    Value:
+        The smallest eigenvalue, in GPa (lj: epsilon/sigma^3): twice the stiffness of the weakest shear. Flagged if it
+        is not positive. Tensor and details are those of elastic_tensor.
+
+    Assumptions:
+        Zero temperature and pressure, strains that are homogeneous over the cell: phonons of shorter wavelength may
+        still be unstable.
+
+    References:
+        Mouhat and Coudert, Phys. Rev. B 90, 224104 (2014), doi:10.1103/PhysRevB.90.224104.
+    """
+
+    name: ClassVar[str] = "elastic_stability"
+    chosen: ClassVar[str] = "smallest_eigenvalue"
+
+
+def moduli(stiffness: Array) -> Mapping[str, float]:
+    """Constants, averages and eigenvalue of a symmetric stiffness [6, 6]; NaN where an unstable one has none."""
+    kelvin = np.array([1.0, 1.0, 1.0, *[np.sqrt(2.0)] * 3])
+    eigenvalues = np.linalg.eigvalsh(stiffness * np.outer(kelvin, kelvin))
+    stable = eigenvalues[0] > SOFT * eigenvalues[-1]
+    c = stiffness
+    s = np.linalg.inv(c) if stable else np.full((6, 6), np.nan)
+    bulk_voigt, bulk_reuss = c[:3, :3].sum() / 9, 1 / s[:3, :3].sum()
+    shear_voigt = (1.5 * np.trace(c[:3, :3]) - 0.5 * c[:3, :3].sum() + 3 * np.trace(c[3:, 3:])) / 15
+    shear_reuss = 15 / (6 * np.trace(s[:3, :3]) - 2 * s[:3, :3].sum() + 3 * np.trace(s[3:, 3:]))
+    bulk, shear = (bulk_voigt + bulk_reuss) / 2, (shear_voigt + shear_reuss) / 2
+    found = {
+        "C11": c[0, 0],
+        "C12": c[0, 1],
+        "C44": c[3, 3],
+        "bulk_voigt": bulk_voigt,
+        "bulk_reuss": bulk_reuss,
+        "bulk_hill": bulk,
+        "shear_voigt": shear_voigt,
+        "shear_reuss": shear_reuss,
+        "shear_hill": shear,
+        "young": 9 * bulk * shear / (3 * bulk + shear),
+        "poisson": (3 * bulk - 2 * shear) / (6 * bulk + 2 * shear),
+        "anisotropy": 5 * shear_voigt / shear_reuss + bulk_voigt / bulk_reuss - 6,
+        "smallest_eigenvalue": eigenvalues[0],
+    }
+    return {name: float(value) for name, value in found.items()}
+
+
+def _voigt(tensor: Array) -> Array:
+    return np.array([tensor[i, j] for i, j in VOIGT])
