@@ -36,8 +36,10 @@ class _EnergyPerAtom(StructuralProperty):
 
     def average(self, system: System, simulation: Simulation) -> Sample:
         """From LAMMPS' own sum over the frames."""
-        simulation.command("compute matdesign_energy all pe pair")
-        energies = dynamics.series(simulation, "c_matdesign_energy", every=self.every, steps=self.frames * self.every)
+        simulation.command("compute matdesign_pair_energy all pe pair")
+        energies = dynamics.series(
+            simulation, "c_matdesign_pair_energy", every=self.every, steps=self.frames * self.every
+        )
         return {"value": np.array(self.per_atom(system, float(energies.mean())))}
 
 

@@ -106,7 +106,8 @@ def mean_spacing(atoms: Atoms) -> float:
 
 def _cell(atoms: Atoms) -> Cell:
     """The cell without what free directions hold: there it is one unit of length."""
-    return Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)).complete()
+    periodic: Cell = Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)).complete()
+    return periodic
 
 
 def _images(atoms: Atoms, reach: float) -> tuple[Array, NDArray[np.intp]]:
