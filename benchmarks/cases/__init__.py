@@ -1,0 +1,1 @@
+"""Published numbers, one module for each room of properties."""
