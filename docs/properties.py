@@ -38,17 +38,18 @@ found = measure(find("density")(temperature=300.0, pressure=0.0), material.struc
 print(found)  # value, stderr, unit, steps, seconds, tensor, curves, details, flag
 ```
 
-**Errors.** What is random is sampled by complete experiments with seeds of their own, and every standard error, of curves
-and tensors too, is the delete-one jackknife's over those samples. `rel_error` adds samples until the error is small enough,
-`budget` (seconds) ends that; the measurement says which it was. The same `seed` gives the same samples for every
-structure, so `matdesign.properties.compare` measures small differences sharply. What the numbers cannot support is
-flagged, with the reason.
+**Errors.** What is random is sampled by complete experiments with seeds of their own, and every standard error, of
+curves and tensors too, is the delete-one jackknife's over those samples. `rel_error` adds samples until the error is
+small enough, `budget` (seconds) ends that; the measurement says which it was. The same `seed` gives the same samples
+for every structure, so `matdesign.properties.compare` measures small differences sharply. What the numbers cannot
+support is flagged, with the reason.
 
-**Cache.** Finished samples are kept in `~/.cache/matdesign` (`MATDESIGN_CACHE`), known by structure, material, potential
-file, protocol, seed, LAMMPS version and matdesign's own code: nothing is computed twice, a stopped measurement goes on.
+**Cache.** Finished samples are kept in `~/.cache/matdesign` (`MATDESIGN_CACHE`), known by structure, material,
+potential file, protocol, seed, LAMMPS version and matdesign's own code: nothing is computed twice, and a measurement
+that was stopped goes on.
 
-**Units.** Those named here are for materials in `units metal` and `real`; in `lj` everything is in reduced units. Settings
-are given as `property.NAME=VALUE`, or to the class.
+**Units.** Those named here are for materials in `units metal` and `real`; in `lj` everything is in reduced units.
+Settings are given as `property.NAME=VALUE`, or to the class.
 
 This page is written by `docs/properties.py` from the docstrings in `matdesign/properties/`.
 """
@@ -116,8 +117,8 @@ def rooms() -> list[tuple[ModuleType, list[type[Property]]]]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The validation table."""
     lines = [
-        "\n## Validation\n\nOurs, by `python benchmarks/validation.py`, against numbers somebody else published. The difference "
-        "is in standard\nerrors (s.e., both errors added in quadrature) or, where nothing is random, relative.\n\n",
+        "\n## Validation\n\nOurs, by `python benchmarks/validation.py`, against numbers somebody else published. The "
+        "difference is in standard\nerrors (s.e., both added in quadrature) or, where nothing is random, relative.\n\n",
         "| what | ours | reference | difference | source |\n|---|---|---|---|---|\n",
     ]
     for row in rows:
