@@ -43,9 +43,9 @@ def timed() -> None:
 
 
 def protocol(kind: type[Property]) -> Property:
-    """The property's own protocol, at `TEMPERATURE` where it has a temperature to set."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    return kind(**{"temperature": TEMPERATURE} if "temperature" in names else {})
+    """The property's own protocol, at `TEMPERATURE` where it needs one."""
+    needs = any(field.name == "temperature" and field.default is not None for field in dataclasses.fields(kind))
+    return kind(**{"temperature": TEMPERATURE} if needs else {})
 
 
 def cost(measured: Property, atoms: Atoms, material: Material) -> tuple[float, float]:
