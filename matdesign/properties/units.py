@@ -10,6 +10,7 @@ class Units:
     Attributes:
         boltzmann: Boltzmann's constant in energy per temperature, as LAMMPS has it, so that temperatures agree.
         mvv2e: mass times velocity squared to energy, as LAMMPS has it.
+        hbar: Planck's constant over 2 pi in energy times time; None in reduced units, which leave it open.
         length, energy, time, temperature: names of LAMMPS' own units.
         pressure: energy per volume to `pressure_unit`.
         lammps_pressure: LAMMPS' pressure to `pressure_unit`.
@@ -21,6 +22,7 @@ class Units:
 
     boltzmann: float
     mvv2e: float
+    hbar: float | None
     length: str
     energy: str
     time: str
@@ -40,12 +42,14 @@ class Units:
 
 KCAL = 4184.0 / 6.02214076e23  # J, of one particle
 EV = 1.602176634e-19  # J
+HBAR = 1.054571817e-34  # J s
 AMU = 1.66053906660  # g/mol per A^3 to g/cm^3
 
 UNITS = {
     "metal": Units(
         boltzmann=8.617343e-5,
         mvv2e=1.0364269e-4,
+        hbar=HBAR / EV / 1e-12,
         length="A",
         energy="eV",
         time="ps",
@@ -65,6 +69,7 @@ UNITS = {
     "real": Units(
         boltzmann=0.0019872067,
         mvv2e=48.88821291 * 48.88821291,
+        hbar=HBAR / KCAL / 1e-15,
         length="A",
         energy="kcal/mol",
         time="fs",
@@ -84,6 +89,7 @@ UNITS = {
     "lj": Units(
         boltzmann=1.0,
         mvv2e=1.0,
+        hbar=None,
         length="sigma",
         energy="epsilon",
         time="tau",
