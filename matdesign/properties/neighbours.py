@@ -76,27 +76,31 @@ def first_shell(atoms: Atoms) -> float:
     Raises:
         InputError: there are fewer than two atoms, or the distances form no shell.
     """
-    bond = float(nearest(atoms, 1).distances.mean())
+    bond = bond_length(atoms)
     counts, edges = np.histogram(within(atoms, EXTENT * bond).distances, bins=500, range=(0, EXTENT * bond))
     r = 0.5 * (edges[1:] + edges[:-1])
-    return first_minimum(r, counts / r**2)
+    end = first_minimum(r, counts / r**2)
+    if end is None:
+        raise InputError("the distances of the atoms form no first shell, as in a gas: give property.cutoff")
+    return end
 
 
-def first_minimum(r: Array, g: Array) -> float:
-    """Where a radial distribution g(r) on an even grid has its first minimum after its first peak.
-
-    Raises:
-        InputError: it has none.
-    """
+def first_minimum(r: Array, g: Array) -> float | None:
+    """Where a radial distribution g(r) on an even grid has its first minimum after its first peak; None without one."""
     smooth = gaussian_filter1d(g, WIDTH * r[np.argmax(g > 0)] / (r[1] - r[0]), mode="constant")
     # What lies beyond the grid counts as high, so that a distance after which there is nothing is a minimum.
     smooth = np.append(smooth, smooth.max())
     peaks, _ = find_peaks(smooth[:-1], prominence=PROMINENCE * smooth.max())
-    minima, _ = find_peaks(-smooth, prominence=PROMINENCE * (smooth[peaks[0]] if len(peaks) else np.inf))
-    after = minima[minima > peaks[0]] if len(peaks) else minima
-    if len(after) == 0:
-        raise InputError("the radial distribution has no first minimum, as in a gas: give property.cutoff")
-    return float(r[after[0]])
+    if len(peaks) == 0:
+        return None
+    minima, _ = find_peaks(-smooth, prominence=PROMINENCE * smooth[peaks[0]])
+    after = minima[minima > peaks[0]]
+    return float(r[after[0]]) if len(after) else None
+
+
+def bond_length(atoms: Atoms) -> float:
+    """Mean distance of the nearest neighbour."""
+    return float(nearest(atoms, 1).distances.mean())
 
 
 def mean_spacing(atoms: Atoms) -> float:
