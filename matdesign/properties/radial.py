@@ -20,6 +20,8 @@ from matdesign.properties.units import Units
 from matdesign.typed import Range
 
 TOP = 0.8  # of a peak's height: what is above it tells the peak's position
+SMALLEST = 3.0  # height of a cell, in nearest distances, with wave vectors enough
+SMOOTHING = 0.15  # of S(q), in inverse nearest distances; a liquid's first peak is six times as wide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,7 @@ class RadialDistribution(StructuralProperty):
         end = first_minimum(r, g)
         first = int(np.argmax(np.where(r < (np.inf if end is None else end), g, 0)))
         return Estimate(
-            value=peak_position(self.mean(samples, "lengths"), g, first),
+            value=peak_position(self.mean(samples, "lengths"), g, first, g),
             curves=curves,
             details={
                 "first_minimum": np.inf if end is None else end,
@@ -140,14 +142,15 @@ class StructureFactor(StructuralProperty):
         bins: of q; those without a wave vector of the cell are left out.
 
     Value:
-        Centre of the first peak, 1/A (lj: 1/sigma): the smallest q at which S has a maximum of at least half its
-        highest one, taken over the part of the peak above 0.8 of its height.
+        Centre of the first peak, 1/A (lj: 1/sigma): the first maximum, of at least half the highest one, of S smoothed
+        by a Gaussian of width 0.15 over the mean nearest distance; and there the mean q, weighted with S, of the wave
+        vectors at which smoothed S exceeds 0.8 of the maximum.
 
     Curves:
         q: mean wave number of each bin, weighted with S, 1/A (lj: 1/sigma); S: S(q), 1 without order.
 
     Details:
-        height: S at the first peak; about 2.85 where a simple liquid freezes, of the order of N in a crystal.
+        height: smoothed S at the first peak, in a simple liquid at freezing about 2.85 before smoothing.
 
     Assumptions:
         All species scatter alike (number-number structure factor). Periodic in three directions or in none.
@@ -186,7 +189,8 @@ class StructureFactor(StructuralProperty):
         q_max = self._largest(system.structure)
         q = np.linspace(q_max / self.bins, q_max, self.bins)
         distances = pdist(atoms.positions)
-        return {"q": q, "S": np.array([1 + 2 / len(atoms) * np.sinc(each * distances / np.pi).sum() for each in q])}
+        S = [1 + 2 / len(atoms) * np.sinc(each * distances / np.pi).sum() for each in q]
+        return {"q": q, "S": np.array(S), "vectors": np.ones(self.bins)}
 
     def _of_crystal(self, start: Atoms, atoms: Atoms) -> Sample:
         """Bins are made for the starting cell, so that they are the same in every frame."""
@@ -197,11 +201,11 @@ class StructureFactor(StructuralProperty):
             np.exp(-2j * np.pi * np.outer(np.arange(-m, m + 1), s)) for m, s in zip(reach, position.T, strict=True)
         ]
         wave_numbers, densities, bins = [], [], []
-        for h in range(reach[0] + 1):  # -q says what q says
+        for h in range(reach[0] + 1):  # of q and -q, which say the same, one
             amplitudes = (waves[0][reach[0] + h] * waves[1]) @ waves[2].T
             index = np.stack(np.broadcast_arrays(h, *np.ogrid[tuple(slice(-m, m + 1) for m in reach[1:])]), axis=-1)
             q = _lengths(index, start)
-            wanted = (q <= q_max) & (q > 0)
+            wanted = (q <= q_max) & ((h > 0) | (index[..., 1] > 0) | (index[..., 1] == 0) & (index[..., 2] > 0))
             densities.append(np.abs(amplitudes[wanted]) ** 2 / len(atoms))
             bins.append(np.minimum(q[wanted] / q_max * self.bins, self.bins - 1).astype(int))
             wave_numbers.append(_lengths(index[wanted], atoms))
@@ -212,20 +216,26 @@ class StructureFactor(StructuralProperty):
         total = np.bincount(where, weight, minlength=self.bins)
         used = counts > 0
         mean_q = np.bincount(where, q * weight, minlength=self.bins)[used] / total[used]
-        return {"q": mean_q, "S": np.bincount(where, density, minlength=self.bins)[used] / counts[used]}
+        S = np.bincount(where, density, minlength=self.bins)[used] / counts[used]
+        return {"q": mean_q, "S": S, "vectors": counts[used].astype(float)}
 
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Mean S, and its first peak."""
-        q, S = self.mean(samples, "q"), self.mean(samples, "S")
-        beyond = np.append(np.where(q * bond_length(system.structure) > 2, S, 0), 0)  # not the cluster's own outline
-        peaks, heights = find_peaks(beyond, height=0)
-        high = heights["peak_heights"]
+        q, S, vectors = (self.mean(samples, name) for name in ("q", "S", "vectors"))
+        bond = bond_length(system.structure)
+        kernel = vectors * np.exp(-0.5 * ((q - q[:, None]) * bond / SMOOTHING) ** 2)
+        smooth = (kernel * S).sum(axis=1) / kernel.sum(axis=1)
+        smooth[q * bond < 2] = 0  # the outline of a cluster, not its structure
+        peaks, _ = find_peaks(smooth)
+        high = smooth[peaks]
+        first = int(peaks[np.argmax(high >= 0.5 * high.max())]) if len(peaks) else int(np.argmax(smooth))
         flag = "" if len(peaks) else "S(q) has no peak below q_max"
-        first = int(peaks[np.argmax(high >= 0.5 * high.max())]) if len(peaks) else len(q) - 1
+        if SMALLEST * bond * np.linalg.norm(system.structure.cell.reciprocal().array, axis=1).max() > 1:
+            flag = "the cell admits too few wave vectors to tell a peak: repeat it"
         return Estimate(
-            value=peak_position(q, S, first),
+            value=peak_position(q, smooth, first, vectors * S),
             curves={"q": q, "S": S},
-            details={"height": float(S[first])},
+            details={"height": float(smooth[first])},
             flag=flag,
         )
 
@@ -233,13 +243,12 @@ class StructureFactor(StructuralProperty):
         return 16 / bond_length(atoms) if self.q_max is None else self.q_max
 
 
-def peak_position(x: Array, y: Array, peak: int) -> float:
-    """Centre of what is above `TOP` of the height around y[peak]."""
-    above = np.maximum(y - TOP * y[peak], 0)
-    low = np.flatnonzero(above == 0)
+def peak_position(x: Array, y: Array, peak: int, weights: Array) -> float:
+    """Mean x, weighted, of the part around y[peak] above `TOP` of its height."""
+    low = np.flatnonzero(y <= TOP * y[peak])
     start = int(low[low < peak].max(initial=-1)) + 1
     stop = int(low[low > peak].min(initial=len(y)))
-    return float(np.average(x[start:stop], weights=above[start:stop])) if y[peak] > 0 else float(x[peak])
+    return float(np.average(x[start:stop], weights=weights[start:stop]))
 
 
 def _lengths(index: NDArray[np.int_], atoms: Atoms) -> Array:

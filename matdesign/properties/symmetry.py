@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import spglib
-from ase import Atoms
 
 from matdesign.errors import InputError, SimulationError
 from matdesign.properties.measurement import Estimate
@@ -35,9 +34,8 @@ class SpaceGroup(Property):
         flagged where a tolerance three times smaller or larger gives another one.
 
     Details:
-        point_group_order: rotations of the crystal class; operations: of the given cell, translations included;
-        primitive_atoms: atoms of a primitive cell; tighter, looser: the number at a third and at three times the
-        tolerance.
+        point_group_order: rotations and reflections of the crystal class; primitive_atoms: atoms of a primitive cell;
+        tighter, looser: the number at a third and at three times the tolerance.
 
     Assumptions:
         Periodic in three directions. The structure as it stands: relax it first, as vibrations leave group 1.
@@ -70,15 +68,19 @@ class SpaceGroup(Property):
 
     def sample(self, system: System, seed: int) -> Sample:
         """Numbers at three tolerances, and what else spglib says at the one asked for."""
-        found = _dataset(system.structure, self.tolerance)
-        numbers = [_dataset(system.structure, self.tolerance * factor).number for factor in (1 / DOUBT, DOUBT)]
-        rotations = np.unique(found.rotations, axis=0)
+        atoms = system.structure
+        cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+        found = _dataset(cell, self.tolerance)
+        numbers = [_dataset(cell, self.tolerance * factor).number for factor in (1 / DOUBT, DOUBT)]
+        # The given cell hides rotations that do not take it to itself, as a rectangular one of hcp does.
+        standard = _dataset((found.std_lattice, found.std_positions, found.std_types), self.tolerance)
+        rotations = np.unique(standard.rotations, axis=0)
         primitive = len(np.unique(found.mapping_to_primitive))
-        return {"found": np.array([found.number, len(rotations), len(found.rotations), primitive, *numbers], float)}
+        return {"found": np.array([found.number, len(rotations), primitive, *numbers], float)}
 
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """What the only sample says."""
-        number, order, operations, primitive, tighter, looser = samples[0]["found"].tolist()
+        number, order, primitive, tighter, looser = samples[0]["found"].tolist()
         flag = ""
         if tighter != number or looser != number:
             flag = (
@@ -87,7 +89,6 @@ class SpaceGroup(Property):
             )
         details = {
             "point_group_order": order,
-            "operations": operations,
             "primitive_atoms": primitive,
             "tighter": tighter,
             "looser": looser,
@@ -95,9 +96,8 @@ class SpaceGroup(Property):
         return Estimate(value=number, details=details, flag=flag)
 
 
-def _dataset(atoms: Atoms, tolerance: float) -> Any:
+def _dataset(cell: tuple[Any, Any, Any], tolerance: float) -> Any:
     """What spglib says; releases before 2.7 say None where later ones raise an error, and those in between warn."""
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
