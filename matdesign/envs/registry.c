@@ -2,9 +2,16 @@
 #include "../vector/vector.h"
 
 extern const Environment environment_atoms;
+extern const Environment environment_boids;
+extern const Environment environment_breakout;
+extern const Environment environment_pong;
+extern const Environment environment_snake;
 extern const Environment environment_squared;
 
-static const Environment *const built_in[] = {&environment_atoms, &environment_squared};
+static const Environment *const built_in[] = {
+    &environment_atoms, &environment_boids, &environment_breakout,
+    &environment_pong,  &environment_snake, &environment_squared,
+};
 
 enum { COUNT = sizeof built_in / sizeof built_in[0] };
 
