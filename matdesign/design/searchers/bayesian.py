@@ -1,0 +1,48 @@
+"""Bayesian optimisation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from matdesign.design.decorations import Decoration, Decorations
+from matdesign.design.searchers.searcher import Searcher
+from matdesign.design.searchers.surrogate import Surrogate
+
+
+class Bayesian(Searcher):
+    """Measures the candidate of largest expected improvement under a Gaussian process.
+
+    Candidates are random decorations and swaps of the best ones, as the space is too large to look at all of it.
+
+    Args:
+        space: where to search.
+        seed: of the candidates.
+        first: random designs at the beginning.
+        candidates: looked at for each proposal, half of each kind.
+    """
+
+    name = "bayesian"
+
+    def __init__(self, space: Decorations, *, seed: int, first: int = 8, candidates: int = 512) -> None:
+        super().__init__(space, seed=seed)
+        self._first, self._candidates = first, candidates
+        self._model = Surrogate(space)
+        self._best: list[tuple[float, Decoration]] = []
+
+    def ask(self) -> list[Decoration]:
+        """The first designs at once, then one at a time."""
+        if not len(self._model):
+            return [self.space.random(self.rng) for _ in range(self._first)]
+        candidates = [self.space.random(self.rng) for _ in range(self._candidates // 2)]
+        while len(candidates) < self._candidates:
+            parent = self._best[self.rng.integers(len(self._best))][1]
+            for _ in range(1 + self.rng.poisson(1.0)):
+                parent = self.space.swapped(parent, self.rng)
+            candidates.append(parent)
+        fresh = [each for each in candidates if not self._model.known(each)] or candidates
+        return [fresh[int(np.argmax(self._model.improvement(fresh)))]]
+
+    def tell(self, decorations: Sequence[Decoration], scores: Sequence[float]) -> None:
+        """Learns."""
+        self._model.add(decorations, scores)
+        self._best = sorted([*self._best, *zip(scores, decorations, strict=True)], key=lambda item: item[0])[:8]
