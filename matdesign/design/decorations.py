@@ -1,6 +1,7 @@
 """`Decorations`: the design space of which species sits where on a given lattice."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import spglib
@@ -143,7 +144,10 @@ class Decorations:
     def _symmetries(self, axis: int | None) -> Integers:
         lattice = self.lattice
         points = lattice.get_scaled_positions(wrap=True)
-        found = spglib.get_symmetry((lattice.cell.array, points, np.ones(len(lattice))), symprec=1e-4)
+        plain: Any = (lattice.cell.array, points, np.ones(len(lattice)))
+        found = spglib.get_symmetry(plain, symprec=1e-4)
+        if found is None:
+            raise InputError("the lattice has atoms on top of each other: give one without")
         tree = cKDTree((points + SAME) % 1.0, boxsize=1.0)
         permutations = set()
         for rotation, translation in zip(found["rotations"], found["translations"], strict=True):

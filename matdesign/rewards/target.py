@@ -29,9 +29,7 @@ class Target:
 
     def __post_init__(self) -> None:
         if (self.goal == "hit") != (self.value is not None):
-            raise InputError(
-                f"target.goal={self.goal} with target.value={self.value}: goal=hit, and only it, has a value"
-            )
+            raise InputError(f"target.goal={self.goal} with target.value={self.value}: only goal=hit has a value")
         if not (self.tolerance >= 0.0 and math.isfinite(self.tolerance)):
             raise InputError(f"target.tolerance={self.tolerance} must be a number that is not negative")
 

@@ -64,7 +64,7 @@ class Genetic(Searcher):
         axis = self.rng.integers(3)
         low, width = self.rng.random(2)
         inside = (self._places[:, axis] - low) % 1.0 < width
-        return np.where(inside, mother, father)
+        return np.asarray(np.where(inside, mother, father))
 
     def _repaired(self, child: Decoration) -> Decoration:
         counts = np.bincount(child, minlength=len(self.space.counts))

@@ -34,6 +34,7 @@ class PolicySearch(Searcher):
         imagined: designs of one update of the policy.
         updates: of the policy between two batches.
         learning_rate: of Adam.
+        entropy: weight of the policy's entropy in its loss; it keeps the proposals apart.
         explore: share of the proposals that are swaps of the best designs instead of the policy's.
     """
 
@@ -50,8 +51,8 @@ class PolicySearch(Searcher):
         imagined: int = 64,
         updates: int = 8,
         learning_rate: float = 1e-2,
-        explore: float = 0.0,
-        entropy: float = 0.0,
+        explore: float = 0.1,
+        entropy: float = 0.3,
     ) -> None:
         super().__init__(space, seed=seed)
         self._first, self._batch, self._proposals = first, batch, proposals
