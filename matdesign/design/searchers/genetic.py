@@ -58,7 +58,8 @@ class Genetic(Searcher):
 
     def _parent(self) -> Decoration:
         chosen = self.rng.integers(len(self._members), size=self._tournament)
-        return self._members[chosen.min()][1]  # they are sorted
+        best: Decoration = self._members[int(chosen.min())][1]  # they are sorted
+        return best
 
     def _spliced(self, mother: Decoration, father: Decoration) -> Decoration:
         axis = self.rng.integers(3)
