@@ -62,8 +62,9 @@ class AllenFeldman(LatticeConductivity):
 
     def linewidths(self, system: System, lattice: HarmonicLattice) -> Linewidths:
         """The same for all modes: the sum of two half widths is the half width of the Lorentzian."""
-        squares, _ = modes(lattice.at(np.zeros(3)), atomic_masses(system), system.units, vectors=False)
-        spacing = float(np.sqrt(squares[-1])) / len(squares)
+        masses = atomic_masses(system)
+        squares = [modes(bloch, masses, system.units, vectors=False)[0] for bloch in lattice.mesh(self.mesh)]
+        spacing = float(np.sqrt(np.concatenate(squares).max())) / (3 * len(masses))
         return Linewidths(anharmonic=0.0, constant=self.broadening * spacing / 4)
 
     def refined(self, system: System, lattice: HarmonicLattice, linewidths: Linewidths) -> float | None:

@@ -91,21 +91,23 @@ class ForceConstants(Property):
         from one to the other, "blocks" [p, 3, 3] is Phi, in the structure's frame.
         """
         atoms = relax(system)
-        reach = self._first_reach(system, atoms)
-        repeats = _repeats(atoms, reach)
-        cells = int(np.prod(repeats))
-        if cells * len(atoms) ** 2 > LARGEST:
-            raise InputError(
-                f"{self.name}: forces reach {reach:.4g} {system.units.length}, for which {len(atoms)} atoms would be "
-                f"repeated {cells} times: use fewer atoms or a shorter cutoff"
-            )
-        raw, force, nonlinearity = self._differences(system, atoms, repeats, len(atoms))
-        if not raw.any():
-            raise SimulationError(f"{self.name}: no atom feels another, they are beyond the potential's cutoff")
-        pairs, shifts, blocks, asymmetry, sum_rule = _corrected(raw, repeats)
         turn = setup(atoms, system.material).prism.vector_to_ase(np.eye(3), wrap=False)  # LAMMPS' axes in ours
-        apart = np.diff(atoms.positions[pairs], axis=1)[:, 0]
-        vectors = _nearest(apart + shifts @ _complete(atoms), atoms, repeats)
+        reach, repeats = self._first_reach(system, atoms), np.zeros(3, np.int64)
+        while (_repeats(atoms, reach) > repeats).any():  # again where other atoms reach farther than the first
+            repeats = _repeats(atoms, reach)
+            cells = int(np.prod(repeats))
+            if cells * len(atoms) ** 2 > LARGEST:
+                raise InputError(
+                    f"{self.name}: forces reach {reach:.4g} {system.units.length}, for which {len(atoms)} atoms would "
+                    f"be repeated {cells} times: use fewer atoms or a shorter cutoff"
+                )
+            raw, force, nonlinearity = self._differences(system, atoms, repeats, len(atoms))
+            if not raw.any():
+                raise SimulationError(f"{self.name}: no atom feels another, they are beyond the potential's cutoff")
+            pairs, shifts, blocks, asymmetry, sum_rule = _corrected(raw, repeats)
+            apart = np.diff(atoms.positions[pairs], axis=1)[:, 0]
+            vectors = _nearest(apart + shifts @ _complete(atoms), atoms, repeats)
+            reach = float(np.linalg.norm(vectors, axis=1).max())
         lattice = np.rint((vectors - apart) @ np.linalg.inv(_complete(atoms)))
         return {
             "positions": atoms.positions,
@@ -113,7 +115,7 @@ class ForceConstants(Property):
             "pairs": np.column_stack([pairs, lattice]),
             "vectors": vectors,
             "blocks": turn.T @ blocks @ turn,
-            "reach": np.linalg.norm(vectors, axis=1).max(),
+            "reach": np.array(reach),
             "asymmetry": np.array(asymmetry),
             "sum_rule": np.array(sum_rule),
             "nonlinearity": np.array(nonlinearity),

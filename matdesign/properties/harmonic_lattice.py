@@ -145,12 +145,12 @@ def modes(bloch: Bloch, masses: Array, units: Units, *, vectors: bool = True) ->
 
 def stable(squares: Array) -> NDArray[np.bool_]:
     """Which of these squared frequencies are positive beyond numerical noise."""
-    return np.asarray(squares > SOFT * np.abs(squares).max())
+    return np.asarray(squares > SOFT * np.abs(squares).max(initial=0.0))
 
 
 def unstable(squares: Array) -> NDArray[np.bool_]:
     """Which of these squared frequencies are negative beyond numerical noise."""
-    return np.asarray(squares < -SOFT * np.abs(squares).max())
+    return np.asarray(squares < -SOFT * np.abs(squares).max(initial=0.0))
 
 
 def atomic_masses(system: System) -> Array:

@@ -146,7 +146,8 @@ class BulkLatticeConductivity(LatticeConductivity):
             cell alone, those with its periodicity.
         linewidth: b in ps (real: fs, lj: tau), radians counted as numbers. It stands for the temperature: about
             proportional to it, and to be fitted for each material. The default was fitted to Green-Kubo molecular
-            dynamics of Lennard-Jones argon at 30 K, and is flagged for anything else.
+            dynamics of Lennard-Jones argon at 30 K, in layers of two isotopes, and is flagged for other materials. The
+            pure crystal takes 0.005: 0.68 W/(m K) on a fine mesh, against 0.69 +- 0.06.
         reference_mass: m0 in g/mol (lj: m).
 
     Value:
