@@ -52,8 +52,8 @@ class YieldStress(Property):
 
     Details:
         strain: of yield. modulus: slope of a line through the first 2 % of strain (lateral free: about Young's modulus
-        of that direction; fixed: about C11; a few percent less, as crystals soften when stretched). rate: in 1/ps
-        (real: 1/fs, lj: 1/tau). yielded: the fraction of seeds.
+        of that direction; fixed: about C11; up to a tenth off, as the curve bends). rate: in 1/ps (real: 1/fs,
+        lj: 1/tau). yielded: the fraction of seeds.
 
     Assumptions:
         A perfect crystal yields near its ideal strength, a defect or a surface earlier. The stress rises with the rate
