@@ -54,7 +54,7 @@ class MeanSquareDisplacement(ThermalProperty):
     name: ClassVar[str] = "mean_square_displacement"
 
     steps: Annotated[int, Range(2, 10**9)] = 20_000
-    every: Annotated[int, Range(1, 10**6)] = 20
+    every: Annotated[int, Range(1, 10**6)] = 50
     lag: Annotated[int, Range(1, 10**9)] = 4000
 
     def unit(self, units: Units) -> str:

@@ -75,9 +75,9 @@ class Stability(Property):
 
         r_min: shortest distance in the given structure; l, e: the material's length and energy scale; u_i: displacement
         of atom i in the relaxation, beyond what the cell and the whole did; d: mean distance of nearest neighbours;
-        E_0, E_1: energy before and after; N: atoms; strain: the largest principal one of the cell; frequencies: of the relaxed
-        structure; delta: Lindemann index of the run; bonds kept: of the pairs
-        closer than 1.25 d before the run, those closer than 1.35 d after it and a quench.
+        E_0, E_1: energy before and after; N: atoms; strain: the largest principal one of the cell; frequencies: of the
+        relaxed structure; delta: Lindemann index of the run; bonds kept: of the pairs closer than 1.25 d before the
+        run, those closer than 1.35 d after it and a quench.
 
     Attributes:
         temperature: of the run, in K (lj: epsilon/kB); None leaves it out, and nothing is random.
@@ -159,7 +159,7 @@ class Stability(Property):
         with suppress(SimulationError):
             resting = system.on(self._protocol(system).relaxed(system))
             found |= self._relaxation(system, resting.structure)
-            if len(resting.structure) <= self.phonon_atoms:
+            with suppress(SimulationError):
                 found |= self._vibration(resting)
             if self.temperature is not None:
                 found |= self._run(resting, self.temperature, seed)
@@ -192,6 +192,8 @@ class Stability(Property):
         }
 
     def _vibration(self, resting: System) -> dict[str, float]:
+        if len(resting.structure) > self.phonon_atoms:
+            return {}
         measured = LowestFrequency(mesh=self.mesh)
         measured.check(resting)
         found = measured.estimate(resting, [resting.sample(measured)])
@@ -243,9 +245,8 @@ class Stability(Property):
         """What the structure at rest fails."""
         reasons = []
         if found["min_distance"] < self.min_distance:
-            reasons.append(
-                f"two atoms are {found['min_distance']:.2f} length scales apart (at least {self.min_distance:g})"
-            )
+            gap = found["min_distance"]
+            reasons.append(f"two atoms are {gap:.2f} length scales apart (at least {self.min_distance:g})")
         if not found["relaxed"]:
             return [*reasons, "relaxation finds no minimum nearby"]
         if found["lonely"]:
@@ -259,10 +260,9 @@ class Stability(Property):
             if found[name] > limit:
                 reasons.append(f"relaxation {what.format(found[name])} (at most {limit:g})")
         if found["imaginary"]:
-            part, unit = 100 * found["imaginary"], system.units.frequency_unit
-            reasons.append(
-                f"{part:.2g} % of the frequencies are imaginary, up to {-found['lowest_frequency']:.3g}i {unit}"
-            )
+            part, lowest = 100 * found["imaginary"], -found["lowest_frequency"]
+            unit = system.units.frequency_unit
+            reasons.append(f"{part:.2g} % of the frequencies are imaginary, up to {lowest:.3g}i {unit}")
         return reasons
 
     def _failure(self, system: System, numbers: dict[str, Array], failed: int) -> str:
@@ -273,8 +273,8 @@ class Stability(Property):
             return f"{said}: the atoms flew apart"
         index, kept = numbers["lindemann"][finished].max(), numbers["bonds"][finished].min()
         return (
-            f"{said}: up to a Lindemann index of {index:.3f} (at most {self.lindemann:g}) and down to {100 * kept:.0f} % "
-            f"of the bonds (at least {100 * self.bonds:g} %)"
+            f"{said}: up to a Lindemann index of {index:.3f} (at most {self.lindemann:g}) and down to "
+            f"{100 * kept:.0f} % of the bonds (at least {100 * self.bonds:g} %)"
         )
 
 
@@ -283,9 +283,7 @@ def _kept(before: Atoms, after: Atoms) -> float:
     limit = float(nearest(before, 1).distances.mean())
     pairs = within(before, BOND * limit)
     i, j = pairs.centres, pairs.others
-    images = np.rint(
-        (pairs.vectors - before.positions[j] + before.positions[i]) @ before.cell.complete().reciprocal().T
-    )
-    images[:, ~before.pbc] = 0.0
+    across = pairs.vectors - before.positions[j] + before.positions[i]  # whole cell vectors
+    images = np.rint(before.cell.complete().scaled_positions(across)) * before.pbc
     vectors = after.positions[j] - after.positions[i] + images @ after.cell.array
     return float((np.linalg.norm(vectors, axis=1) < BROKEN * limit).mean())

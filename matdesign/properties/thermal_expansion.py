@@ -56,7 +56,7 @@ class ThermalExpansion(ThermalProperty):
     equilibration: Annotated[int, Range(0, 10**9)] = 10_000
     difference: Annotated[float, Range(0.001, 0.5)] = 0.1
     steps: Annotated[int, Range(2, 10**9)] = 40_000
-    every: Annotated[int, Range(1, 10**6)] = 20
+    every: Annotated[int, Range(1, 10**6)] = 40
     pressure: Annotated[float, Range(-1e4, 1e4)] = 0.0
     coupling: Literal["iso", "aniso", "tri"] = "iso"
 

@@ -44,7 +44,8 @@ class VibrationalDensityOfStates(ThermalProperty):
         Mean frequency, integral of f g(f), in THz (lj: 1/tau), cycles rather than radians.
 
     Curves:
-        frequency: f. density_of_states: g(f), in its inverse. time: t, in the material's time unit. autocorrelation: C(t).
+        frequency: f. density_of_states: g(f), in its inverse. time: t, in the material's time unit.
+        autocorrelation: C(t).
 
     Details:
         resolution: standard deviation of the Gaussian that the window makes of a sharp frequency. temperature: mean of
@@ -98,8 +99,8 @@ class VibrationalDensityOfStates(ThermalProperty):
 
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """The cosine transform of the mean C(t)."""
-        correlation = np.asarray(np.mean([sample["autocorrelation"] for sample in samples], axis=0))
-        time = np.arange(len(correlation)) * self.every * system.material.timestep
+        correlation: Array = np.mean([sample["autocorrelation"] for sample in samples], axis=0)
+        time = np.asarray(np.arange(len(correlation)) * self.every * system.material.timestep, np.float64)
         dos, frequency = _density(correlation, time[1])
         unit = system.units.frequency
         aliased = trapezoid(dos * (frequency > 0.8 * frequency[-1]), frequency)
