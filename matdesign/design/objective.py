@@ -44,6 +44,7 @@ class Objective:
         material: how their atoms interact.
         seed: of the measurements.
         seeds: samples of each measurement; default: the property's own.
+        cache: of samples; default: in memory. What comes from it counts all the same.
         library: path of a liblammps.so.
     """
 
@@ -55,13 +56,14 @@ class Objective:
         *,
         seed: int = 0,
         seeds: int | None = None,
+        cache: Cache | None = None,
         library: str | None = None,
     ) -> None:
         self.space, self.target = space, target
         self.entries: list[Entry] = []
         self._known: dict[bytes, Entry] = {}
         self._material, self._seed, self._seeds, self._library = material, seed, seeds, library
-        self._cache = Cache(None)
+        self._cache = cache or Cache(None)
 
     def __call__(self, decoration: Decoration) -> float:
         """Its score.
