@@ -14,8 +14,9 @@ from matdesign.properties.units import Units
 from matdesign.typed import Range
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-NONLINEAR = 0.1  # stress even in the strain over stress odd in it: some 5 strains in a crystal, 1 where atoms rearrange
-ASYMMETRIC = 0.03  # largest |C_ij - C_ji| over the largest |C_ij|
+CURVATURE = 20.0  # stress even in the strain over stress odd in it, over the strain: 2 to 16 in crystals
+KINK = 0.01  # that ratio beyond what curvature explains: atoms found other places under one of the two strains
+ASYMMETRIC = 0.01  # largest |C_ij - C_ji| over the largest |C_ij|
 STRESSED = 0.03  # largest stress before the strain over the largest |C_ij|
 SOFT = 1e-4  # eigenvalues below this fraction of the largest are not told from zero
 
@@ -68,9 +69,10 @@ class Elastic(Property):
             "asymmetry": float(asymmetry),
             "stress": float(stress),
         }
+        kink = details["nonlinearity"] > KINK + CURVATURE * self.strain
         reasons = [
             ("it is elastically unstable", details["smallest_eigenvalue"] <= 0 or np.isnan(details["bulk_hill"])),
-            (f"the atoms rearrange under a strain of {self.strain:g}", details["nonlinearity"] > NONLINEAR),
+            (f"a strain of {self.strain:g} rearranges atoms (or meets a kink of the potential)", kink),
             ("the tensor is not symmetric", asymmetry > ASYMMETRIC),
             (f"a stress of {stress:.3g} {system.units.pressure_unit} was there before", stress > STRESSED * largest),
         ]
@@ -112,8 +114,9 @@ class ElasticTensor(Elastic):
         unstable structure is not a number.
 
     Assumptions:
-        Zero temperature. Flagged where atoms rearrange under the strain (a smaller one may help), under stress, and
-        where the structure is unstable.
+        Zero temperature. Flagged where the strain rearranges atoms (in a glass a smaller one helps; for a tabulated
+        potential it must move neighbours by more than the table's spacing), under stress, and if the structure is
+        unstable.
 
     Finite size:
         None for a perfect crystal: one unit cell is enough. A disordered one needs as many atoms as make it isotropic.

@@ -57,7 +57,7 @@ class YieldStress(Property):
 
     Assumptions:
         A perfect crystal yields near its ideal strength, a defect or a surface earlier. The stress rises with the rate
-        (some 1e9 to 1e10 per second here, a million times faster than a testing machine); compare equal rates only.
+        (by default 1e10 per second in units metal; a testing machine has 1e-3): compare equal rates only.
 
     Finite size:
         Dislocations need room: small cells are too strong, and edges below four length scales are flagged. Repeat the
