@@ -1,5 +1,5 @@
 /* boids.c: birds that see their neighbours learn to flock. Reynolds' three rules (1987, doi:10.1145/37402.37406),
- * cohesion, alignment and separation, are rewards here; with `rules` the birds follow the rules themselves.
+ * cohesion, alignment and separation, are rewards here; with `rules` the rules themselves fly the birds.
  *
  * The length unit is the visual range, the time unit a step. Birds fly in a periodic square that holds `crowd` birds for
  * each circle of that range, if they are spread evenly, and is 2 wide at least. Others within the visual range are
@@ -16,19 +16,19 @@
  * falls with every bird that is too close, so crowding together does not pay; flying alone earns nothing.
  *
  * Observation, in the frame of the heading: own speed / v_max; n / 16; c (forward, left); (u - v) / v_max; push: the sum
- * of (1 - (d / 0.2)^2) * -offset / 0.2 over those too close. `rules` makes the action 1 * c + 2 * (u - v) / v_max +
- * 2 * push.
+ * of (1 - (d / 0.2)^2) * -offset / 0.2 over those too close. With `rules` each step begins by writing the actions
+ * c + 2 (u - v) / v_max + 2 push.
  */
-#include "clones.h"
 #include "env.h"
 
-enum { FEATURES = 8, LANES = 8, MOST_CELLS = 128 };
+enum { FEATURES = 8, LANES = 4, MOST_CELLS = 128 };
 enum { LOG_SCORE, LOG_PERF, LOG_RETURN, LOG_LENGTH, LOG_COHESION, LOG_ALIGNMENT, LOG_SEPARATION, LOG_POLARISATION };
 
 #define TOO_CLOSE 0.2f
 #define FASTEST 0.15f
 #define SLOWEST 0.075f
 #define AGILITY 0.03f
+#define OUT_OF_SIGHT 1e6f
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
@@ -36,10 +36,13 @@ typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
 typedef struct {
     Env env;
     int32_t cells, horizon, rules, tick; /* cells: along each edge of the grid; 1: no grid, all pairs */
-    float edge, weights[3];
-    double sums[3], polarisation, reward; /* over the steps of this episode, means over birds */
+    float edge, density, weights[3]; /* density: cells for each unit of length */
+    double sums[4]; /* of cohesion, alignment, separation, polarisation over steps and birds of this episode */
     float *x, *y, *vx, *vy;               /* [agents] */
-    float *sorted_x, *sorted_y, *sorted_vx, *sorted_vy; /* [agents + LANES] the same, cell by cell */
+    float *hx, *hy, *speed;               /* [agents] heading, of length 1, and speed: vx = hx * speed */
+    float *sorted_x, *sorted_y, *sorted_vx, *sorted_vy; /* [agents] places and velocities cell by cell */
+    float *near_x, *near_y, *near_vx, *near_vy; /* [agents] candidates for neighbours of one cell's birds */
+    float *block;                         /* holds all of these */
     int32_t *cell, *order;                /* [agents] grid cell of each bird; bird of each sorted place */
     int32_t *first;                       /* [cells * cells + 1] first sorted place of each cell */
 } Boids;
@@ -53,7 +56,7 @@ static const Setting boids_settings[] = {
     {.name = "cohesion", .value = 1, .low = 0, .high = 1000, .help = "weight of staying in the middle of neighbours"},
     {.name = "alignment", .value = 1, .low = 0, .high = 1000, .help = "weight of flying their way"},
     {.name = "separation", .value = 1, .low = 0, .high = 1000, .help = "weight of not being too close"},
-    {.name = "rules", .value = 0, .low = 0, .high = 1, .help = "1: Reynolds' rules fly the birds, actions are ignored",
+    {.name = "rules", .value = 0, .low = 0, .high = 1, .help = "1: Reynolds' rules write the actions",
      .count = SETTING_INTEGER},
     {.name = "horizon", .value = 500, .low = 1, .high = 1e6, .help = "steps of an episode", .count = SETTING_INTEGER},
     {0},
@@ -75,33 +78,33 @@ static int boids_init(Boids *b, const Settings *settings, char *error, size_t er
     double edge = sqrt(3.141592653589793 * birds / setting_number(settings, "crowd"));
     b->edge = (float)fmax(edge, 2.0);
     b->cells = b->edge < 3.0f ? 1 : b->edge < MOST_CELLS ? (int32_t)b->edge : MOST_CELLS;
+    b->density = (float)b->cells / b->edge;
     b->horizon = (int32_t)setting_number(settings, "horizon");
     b->rules = (int32_t)setting_number(settings, "rules");
     static const char *const names[3] = {"cohesion", "alignment", "separation"};
     double total = 0.0;
     for (int k = 0; k < 3; k++) total += setting_number(settings, names[k]);
     for (int k = 0; k < 3; k++) b->weights[k] = (float)(setting_number(settings, names[k]) / total);
-    /* One block: eight arrays of floats, then three of integers. */
-    size_t row = (size_t)birds + LANES, cells = (size_t)(b->cells * b->cells + 1);
-    b->x = calloc(8 * row + 2 * (size_t)birds + cells, sizeof(float));
-    if (!b->x) {
+    /* One block; rows of floats have room for the rounds of LANES that go too far. */
+    float **rows[] = {&b->x, &b->y, &b->vx, &b->vy, &b->hx, &b->hy, &b->speed, &b->sorted_x, &b->sorted_y,
+                      &b->sorted_vx, &b->sorted_vy, &b->near_x, &b->near_y, &b->near_vx, &b->near_vy};
+    size_t count = sizeof rows / sizeof rows[0], row = (size_t)birds + 2 * LANES;
+    b->block = calloc(count * row + 2 * (size_t)birds + (size_t)(b->cells * b->cells + 1), sizeof(float));
+    if (!b->block) {
         snprintf(error, error_bytes, "no memory for %d birds: ask for fewer", birds);
         return -1;
     }
-    b->y = b->x + row, b->vx = b->y + row, b->vy = b->vx + row;
-    b->sorted_x = b->vy + row, b->sorted_y = b->sorted_x + row;
-    b->sorted_vx = b->sorted_y + row, b->sorted_vy = b->sorted_vx + row;
-    b->cell = (int32_t *)(b->sorted_vy + row), b->order = b->cell + birds, b->first = b->order + birds;
+    for (size_t k = 0; k < count; k++) *rows[k] = b->block + k * row;
+    b->cell = (int32_t *)(b->block + count * row), b->order = b->cell + birds, b->first = b->order + birds;
     return 0;
 }
 
 /* Counting sort of the birds by cell. */
 static void boids_sort(Boids *b) {
     int32_t birds = b->env.agents, cells = b->cells, count = cells * cells, *first = b->first;
-    float scale = (float)cells / b->edge;
     memset(first, 0, sizeof(int32_t) * (size_t)(count + 1));
     for (int32_t i = 0; i < birds; i++) {
-        int32_t column = (int32_t)(b->x[i] * scale), row = (int32_t)(b->y[i] * scale);
+        int32_t column = (int32_t)(b->x[i] * b->density), row = (int32_t)(b->y[i] * b->density);
         column = column < cells ? column : cells - 1; /* rounding up to the edge */
         row = row < cells ? row : cells - 1;
         b->cell[i] = row * cells + column;
@@ -116,49 +119,58 @@ static void boids_sort(Boids *b) {
     }
 }
 
-/* Sorted places begin .. end-1, seen from cells where they are shifted by (x, y): across the edge of the square. */
-typedef struct {
-    int32_t begin, end;
-    float x, y;
-} Piece;
+/* Appends the birds of a row's cells left .. right-1, moved by (x, y), to the candidates. */
+static inline int32_t boids_gather(Boids *b, int32_t n, int32_t row, int32_t left, int32_t right, float x, float y) {
+    int32_t begin = b->first[row * b->cells + left], end = b->first[row * b->cells + right];
+    for (int32_t j = begin; j < end; j += LANES) { /* what the last round writes too far is overwritten */
+        Floats px, py;
+        memcpy(&px, b->sorted_x + j, sizeof px), memcpy(&py, b->sorted_y + j, sizeof py);
+        px += x, py += y;
+        memcpy(b->near_x + n + j - begin, &px, sizeof px), memcpy(b->near_y + n + j - begin, &py, sizeof py);
+        memcpy(b->near_vx + n + j - begin, b->sorted_vx + j, sizeof px);
+        memcpy(b->near_vy + n + j - begin, b->sorted_vy + j, sizeof px);
+    }
+    return n + end - begin;
+}
 
-/* The pieces of the 3 x 3 cells around one; where a row of three crosses the edge it is two pieces. */
-static int boids_pieces(const Boids *b, int32_t row, int32_t column, Piece pieces[6]) {
-    int32_t cells = b->cells, n = 0;
+/* Gathers the birds of the 3 x 3 cells around one where they are seen from it, across the edge of the square too, and
+ * as many out of sight as fill the last round; returns their number. */
+static inline int32_t boids_candidates(Boids *b, int32_t row, int32_t column) {
+    int32_t cells = b->cells, n = 0, left = column - (column > 0), right = column + 1 + (column < cells - 1);
     if (cells == 1) {
-        pieces[0] = (Piece){0, b->env.agents, 0.0f, 0.0f};
-        return 1;
+        n = boids_gather(b, 0, 0, 0, 1, 0.0f, 0.0f);
+    } else {
+        for (int32_t r = row - 1; r <= row + 1; r++) {
+            int32_t wrapped = r < 0 ? cells - 1 : r < cells ? r : 0;
+            float y = r < 0 ? -b->edge : r < cells ? 0.0f : b->edge;
+            n = boids_gather(b, n, wrapped, left, right, 0.0f, y);
+            if (column == 0) n = boids_gather(b, n, wrapped, cells - 1, cells, -b->edge, y);
+            if (column == cells - 1) n = boids_gather(b, n, wrapped, 0, 1, b->edge, y);
+        }
     }
-    for (int32_t r = row - 1; r <= row + 1; r++) {
-        int32_t wrapped = r < 0 ? r + cells : r >= cells ? r - cells : r;
-        float y = r < 0 ? -b->edge : r >= cells ? b->edge : 0.0f;
-        const int32_t *first = b->first + wrapped * cells;
-        int32_t left = column > 0 ? column - 1 : 0, right = column < cells - 1 ? column + 2 : cells;
-        pieces[n++] = (Piece){first[left], first[right], 0.0f, y};
-        if (column == 0) pieces[n++] = (Piece){first[cells - 1], first[cells], -b->edge, y};
-        if (column == cells - 1) pieces[n++] = (Piece){first[0], first[1], b->edge, y};
-    }
+    for (int32_t k = 0; k < LANES; k++) b->near_x[n + k] = b->near_y[n + k] = OUT_OF_SIGHT;
     return n;
 }
 
 enum { COUNT, X, Y, VX, VY, CLOSE, PUSH_X, PUSH_Y, SUMS };
 
-static inline float boids_total(const float *lanes) {
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+/* Not fminf and fmaxf: the calls that their rules for NaN need cost as much as the arithmetic here. */
+static inline float boids_cut(float value, float low, float high) {
+    value = value < low ? low : value;
+    return value > high ? high : value;
 }
 
-/* Writes observation and terms of the bird at a sorted place from the sums over its neighbours, itself included. */
-static inline void boids_finish(Boids *b, int32_t place, const float sums[SUMS], double terms[3], double heading[2]) {
-    int32_t bird = b->order[place];
-    float vx = b->sorted_vx[place], vy = b->sorted_vy[place], speed = sqrtf(vx * vx + vy * vy);
-    float hx = vx / speed, hy = vy / speed, count = sums[COUNT] - 1.0f, some = count > 0.0f ? 1.0f : 0.0f;
-    float each = some / (count + 1.0f - some);
+/* Writes observation and terms of a bird from the sums over its neighbours, itself included. */
+static inline void boids_finish(Boids *b, int32_t bird, const float sums[SUMS], float terms[3], float heading[2]) {
+    float hx = b->hx[bird], hy = b->hy[bird], speed = b->speed[bird];
+    float count = sums[COUNT] - 1.0f, some = count < 1.0f ? count : 1.0f, each = 1.0f / (count + 1.0f - some);
     float cx = sums[X] * each, cy = sums[Y] * each;
-    float ux = (sums[VX] - vx) * each, uy = (sums[VY] - vy) * each, along = ux * hx + uy * hy;
-    float close = sums[CLOSE] - 1.0f;
-    float cohesion = some * fmaxf(0.0f, 1.0f - (cx * cx + cy * cy));
-    float alignment = fminf(1.0f, fmaxf(0.0f, along * (1.0f / FASTEST)));
-    float separation = some * (1.0f - fminf(1.0f, fmaxf(0.0f, close)));
+    float ux = (sums[VX] - b->vx[bird]) * each, uy = (sums[VY] - b->vy[bird]) * each, along = ux * hx + uy * hy;
+    float cohesion = some - (cx * cx + cy * cy), alignment = along * (1.0f / FASTEST);
+    float separation = some + 1.0f - sums[CLOSE];
+    cohesion = cohesion > 0.0f ? cohesion : 0.0f;
+    alignment = alignment > 0.0f ? alignment : 0.0f;
+    separation = separation > 0.0f ? separation : 0.0f;
     float *row = (float *)b->env.observations + FEATURES * bird;
     row[0] = speed * (1.0f / FASTEST);
     row[1] = count * (1.0f / 16);
@@ -166,67 +178,57 @@ static inline void boids_finish(Boids *b, int32_t place, const float sums[SUMS],
     row[3] = cy * hx - cx * hy;
     row[4] = (along - some * speed) * (1.0f / FASTEST);
     row[5] = (uy * hx - ux * hy) * (1.0f / FASTEST);
-    row[6] = -(sums[PUSH_X] * hx + sums[PUSH_Y] * hy) * (1.0f / TOO_CLOSE);
-    row[7] = -(sums[PUSH_Y] * hx - sums[PUSH_X] * hy) * (1.0f / TOO_CLOSE);
+    row[6] = (sums[PUSH_X] * hx + sums[PUSH_Y] * hy) * (-1.0f / TOO_CLOSE);
+    row[7] = (sums[PUSH_Y] * hx - sums[PUSH_X] * hy) * (-1.0f / TOO_CLOSE);
     b->env.rewards[bird] = b->weights[0] * cohesion + b->weights[1] * alignment + b->weights[2] * separation;
-    terms[0] += (double)cohesion, terms[1] += (double)alignment, terms[2] += (double)separation;
-    heading[0] += (double)hx, heading[1] += (double)hy;
+    terms[0] += cohesion, terms[1] += alignment, terms[2] += separation;
+    heading[0] += hx, heading[1] += hy;
+}
+
+/* Sums over the n candidates in sight of the bird at a sorted place, itself included. */
+static inline void boids_look(const Boids *b, int32_t place, int32_t n, float totals[SUMS]) {
+    const float x = b->sorted_x[place], y = b->sorted_y[place], edge = b->edge, half = 0.5f * edge;
+    const Floats one = {1.0f, 1.0f, 1.0f, 1.0f}, round = one * edge;
+    Floats sums[SUMS] = {{0}};
+    for (int32_t j = 0; j < n; j += LANES) {
+        Floats dx, dy, vx, vy;
+        memcpy(&dx, b->near_x + j, sizeof dx), memcpy(&dy, b->near_y + j, sizeof dy);
+        memcpy(&vx, b->near_vx + j, sizeof vx), memcpy(&vy, b->near_vy + j, sizeof vy);
+        dx -= x, dy -= y;
+        if (b->cells == 1) { /* the nearest image of each */
+            dx += (Floats)((Ints)(dx < -half) & (Ints)round) - (Floats)((Ints)(dx >= half) & (Ints)round);
+            dy += (Floats)((Ints)(dy < -half) & (Ints)round) - (Floats)((Ints)(dy >= half) & (Ints)round);
+        }
+        Floats squared = dx * dx + dy * dy, close = one - squared * (1.0f / (TOO_CLOSE * TOO_CLOSE));
+        Ints seen = squared < one;
+        close = (Floats)((close > 0.0f) & (Ints)close);
+        sums[COUNT] += (Floats)(seen & (Ints)one);
+        sums[X] += (Floats)(seen & (Ints)dx);
+        sums[Y] += (Floats)(seen & (Ints)dy);
+        sums[VX] += (Floats)(seen & (Ints)vx);
+        sums[VY] += (Floats)(seen & (Ints)vy);
+        sums[CLOSE] += close;
+        sums[PUSH_X] += close * dx;
+        sums[PUSH_Y] += close * dy;
+    }
+    for (int k = 0; k < SUMS; k++) totals[k] = (sums[k][0] + sums[k][2]) + (sums[k][1] + sums[k][3]);
 }
 
 /* All observations and rewards, and this step's part of the log. */
-CLONES static void boids_observe(Boids *b) {
-    const Ints lane = {0, 1, 2, 3, 4, 5, 6, 7};
-    double terms[3] = {0}, heading[2] = {0};
-    for (int32_t c = 0; c < b->cells * b->cells; c++) {
-        if (b->first[c] == b->first[c + 1]) continue;
-        Piece pieces[6];
-        int count = boids_pieces(b, c / b->cells, c % b->cells, pieces);
-        for (int32_t i = b->first[c]; i < b->first[c + 1]; i++) {
-            Floats sums[SUMS] = {{0}};
-            for (const Piece *p = pieces; p < pieces + count; p++) {
-                float from_x = b->sorted_x[i] - p->x, from_y = b->sorted_y[i] - p->y;
-                for (int32_t j = p->begin; j < p->end; j += LANES) {
-                    Floats dx, dy, vx, vy;
-                    memcpy(&dx, b->sorted_x + j, sizeof dx);
-                    memcpy(&dy, b->sorted_y + j, sizeof dy);
-                    memcpy(&vx, b->sorted_vx + j, sizeof vx);
-                    memcpy(&vy, b->sorted_vy + j, sizeof vy);
-                    dx -= from_x, dy -= from_y;
-                    if (b->cells == 1) { /* the nearest image of each */
-                        float half = 0.5f * b->edge;
-                        dx += (Floats)((Ints)(dx < -half) & (Ints)((Floats){0} + b->edge));
-                        dx -= (Floats)((Ints)(dx >= half) & (Ints)((Floats){0} + b->edge));
-                        dy += (Floats)((Ints)(dy < -half) & (Ints)((Floats){0} + b->edge));
-                        dy -= (Floats)((Ints)(dy >= half) & (Ints)((Floats){0} + b->edge));
-                    }
-                    Floats squared = dx * dx + dy * dy, close = 1.0f - squared * (1.0f / (TOO_CLOSE * TOO_CLOSE));
-                    Ints here = lane < p->end - j, seen = here & (squared < 1.0f), near = here & (close > 0.0f);
-                    close = (Floats)(near & (Ints)close);
-                    sums[COUNT] += (Floats)(seen & (Ints)((Floats){0} + 1.0f));
-                    sums[X] += (Floats)(seen & (Ints)dx);
-                    sums[Y] += (Floats)(seen & (Ints)dy);
-                    sums[VX] += (Floats)(seen & (Ints)vx);
-                    sums[VY] += (Floats)(seen & (Ints)vy);
-                    sums[CLOSE] += close;
-                    sums[PUSH_X] += close * dx;
-                    sums[PUSH_Y] += close * dy;
-                }
+static void boids_observe(Boids *b) {
+    float terms[3] = {0}, heading[2] = {0}, totals[SUMS];
+    for (int32_t row = 0, c = 0; row < b->cells; row++) {
+        for (int32_t column = 0; column < b->cells; column++, c++) {
+            if (b->first[c] == b->first[c + 1]) continue;
+            int32_t n = boids_candidates(b, row, column);
+            for (int32_t place = b->first[c]; place < b->first[c + 1]; place++) {
+                boids_look(b, place, n, totals);
+                boids_finish(b, b->order[place], totals, terms, heading);
             }
-            float totals[SUMS];
-            for (int k = 0; k < SUMS; k++) {
-                float lanes[LANES];
-                memcpy(lanes, &sums[k], sizeof lanes);
-                totals[k] = boids_total(lanes);
-            }
-            boids_finish(b, i, totals, terms, heading);
         }
     }
-    double each = 1.0 / b->env.agents;
-    for (int k = 0; k < 3; k++) {
-        b->sums[k] += terms[k] * each;
-        b->reward += terms[k] * each * (double)b->weights[k];
-    }
-    b->polarisation += sqrt(heading[0] * heading[0] + heading[1] * heading[1]) * each;
+    for (int k = 0; k < 3; k++) b->sums[k] += (double)terms[k];
+    b->sums[3] += (double)sqrtf(heading[0] * heading[0] + heading[1] * heading[1]);
 }
 
 static void boids_reset(Boids *b) {
@@ -234,55 +236,65 @@ static void boids_reset(Boids *b) {
     for (int32_t i = 0; i < b->env.agents; i++) {
         b->x[i] = (float)(random_uniform(random) * (double)b->edge);
         b->y[i] = (float)(random_uniform(random) * (double)b->edge);
-        double angle = 6.283185307179586 * random_uniform(random), speed = 0.5 * (double)(SLOWEST + FASTEST);
-        b->vx[i] = (float)(speed * cos(angle));
-        b->vy[i] = (float)(speed * sin(angle));
+        double angle = 6.283185307179586 * random_uniform(random);
+        b->hx[i] = (float)cos(angle);
+        b->hy[i] = (float)sin(angle);
+        b->speed[i] = 0.5f * (SLOWEST + FASTEST);
+        b->vx[i] = b->hx[i] * b->speed[i];
+        b->vy[i] = b->hy[i] * b->speed[i];
     }
     boids_sort(b);
     boids_observe(b);
     memset(b->env.rewards, 0, sizeof(float) * (size_t)b->env.agents);
     b->tick = 0;
-    b->sums[0] = b->sums[1] = b->sums[2] = b->polarisation = b->reward = 0.0;
+    memset(b->sums, 0, sizeof b->sums);
 }
 
-static inline float boids_cut(float value, float low, float high) { return fminf(fmaxf(value, low), high); }
-
-static void boids_rules(const float *row, float action[2]) {
-    for (int d = 0; d < 2; d++) action[d] = row[2 + d] + 2.0f * row[4 + d] + 2.0f * row[6 + d];
+static void boids_follow_rules(Boids *b) {
+    float *actions = b->env.actions;
+    const float *row = b->env.observations;
+    for (int32_t i = 0; i < b->env.agents; i++, row += FEATURES)
+        for (int d = 0; d < 2; d++) actions[2 * i + d] = row[2 + d] + 2.0f * row[4 + d] + 2.0f * row[6 + d];
 }
 
 /* New velocities and places. */
-CLONES static void boids_fly(Boids *b) {
-    const float *actions = b->env.actions, *observations = b->env.observations;
-    float edge = b->edge;
-    for (int32_t i = 0; i < b->env.agents; i++) {
-        float action[2] = {actions[2 * i], actions[2 * i + 1]};
-        if (b->rules) boids_rules(observations + FEATURES * i, action);
-        float vx = b->vx[i], vy = b->vy[i], scale = AGILITY / sqrtf(vx * vx + vy * vy);
-        float forward = boids_cut(action[0], -1.0f, 1.0f) * scale, left = boids_cut(action[1], -1.0f, 1.0f) * scale;
-        float wx = vx + forward * vx - left * vy, wy = vy + forward * vy + left * vx;
-        float speed = sqrtf(wx * wx + wy * wy), factor = boids_cut(speed, SLOWEST, FASTEST) / speed;
-        wx *= factor, wy *= factor;
-        float x = b->x[i] + wx, y = b->y[i] + wy;
-        x = x < 0.0f ? x + edge : x, y = y < 0.0f ? y + edge : y;
-        b->x[i] = x >= edge ? x - edge : x;
-        b->y[i] = y >= edge ? y - edge : y;
-        b->vx[i] = wx, b->vy[i] = wy;
+static void boids_fly(Boids *b) {
+    const float *restrict actions = b->env.actions, edge = b->edge;
+    float *restrict x = b->x, *restrict y = b->y, *restrict vx = b->vx, *restrict vy = b->vy;
+    float *restrict hx = b->hx, *restrict hy = b->hy, *restrict speeds = b->speed;
+    const int32_t birds = b->env.agents;
+    for (int32_t i = 0; i < birds; i++) {
+        float forward = actions[2 * i], left = actions[2 * i + 1];
+        /* The new velocity in the frame of the old heading. */
+        forward = speeds[i] + AGILITY * boids_cut(forward, -1.0f, 1.0f);
+        left = AGILITY * boids_cut(left, -1.0f, 1.0f);
+        float speed = sqrtf(forward * forward + left * left), cosine = forward / speed, sine = left / speed;
+        float new_hx = hx[i] * cosine - hy[i] * sine, new_hy = hy[i] * cosine + hx[i] * sine;
+        speed = boids_cut(speed, SLOWEST, FASTEST);
+        float new_x = x[i] + new_hx * speed, new_y = y[i] + new_hy * speed;
+        new_x += new_x < 0.0f ? edge : 0.0f;
+        new_y += new_y < 0.0f ? edge : 0.0f;
+        x[i] = new_x - (new_x >= edge ? edge : 0.0f);
+        y[i] = new_y - (new_y >= edge ? edge : 0.0f);
+        hx[i] = new_hx, hy[i] = new_hy, speeds[i] = speed;
+        vx[i] = new_hx * speed, vy[i] = new_hy * speed;
     }
 }
 
 static inline void boids_step(Boids *b) {
+    if (b->rules) boids_follow_rules(b);
     boids_fly(b);
     boids_sort(b);
     boids_observe(b);
     if (++b->tick < b->horizon) return;
-    double perf = (b->sums[0] + b->sums[1] + b->sums[2]) / (3.0 * b->tick);
+    double perf = 0.0, total = 0.0, each = 1.0 / b->env.agents;
+    for (int k = 0; k < 4; k++) env_log(&b->env, LOG_COHESION + k, b->sums[k] * each / b->tick);
+    for (int k = 0; k < 3; k++) perf += b->sums[k] * each / (3.0 * b->tick);
+    for (int k = 0; k < 3; k++) total += b->sums[k] * each * (double)b->weights[k];
     env_log(&b->env, LOG_SCORE, perf);
     env_log(&b->env, LOG_PERF, perf);
-    env_log(&b->env, LOG_RETURN, b->reward);
+    env_log(&b->env, LOG_RETURN, total);
     env_log(&b->env, LOG_LENGTH, b->tick);
-    for (int k = 0; k < 3; k++) env_log(&b->env, LOG_COHESION + k, b->sums[k] / b->tick);
-    env_log(&b->env, LOG_POLARISATION, b->polarisation / b->tick);
     env_log_episode(&b->env);
     env_truncate(&b->env);
 }
@@ -298,6 +310,6 @@ static void boids_draw(Boids *b, Scene *scene) {
     }
 }
 
-static void boids_close(Boids *b) { free(b->x); }
+static void boids_close(Boids *b) { free(b->block); }
 
 ENVIRONMENT(boids, Boids, "birds learn to flock: Reynolds' rules as rewards")
