@@ -274,13 +274,14 @@ def _parser(name: str) -> Parser:
     parts += ["[GROUP=CHOICE ...]" if configurable else "", "[KEY=VALUE ...]" if verb.settings else "", "[options]"]
     text = []
     if configurable:
-        offered = groups(CONF)
-        if verb.takes_file:
-            from matdesign.properties import catalogue
-
-            offered = {"material": offered["material"], "property": list(catalogue())}
+        offered = {group: names for group, names in groups(CONF).items() if group == "material" or not verb.takes_file}
         lines = [f"  {group:<11}{', '.join(choices)}" for group, choices in offered.items()]
         text.append("\n".join(["groups and their choices:", *lines]))
+    if verb.takes_file:
+        from matdesign.properties import catalogue
+
+        lines = [f"  {name:<42}{(kind.__doc__ or '').splitlines()[0]}" for name, kind in catalogue().items()]
+        text.append("\n".join(["properties:", *lines]))
     if verb.settings:
         where = f"most useful settings (all of them: {CONF}):" if configurable else "settings:"
         text.append(f"{where}\n{verb.settings}")

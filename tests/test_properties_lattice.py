@@ -1,5 +1,6 @@
 """Lattice dynamics: force constants, phonons, heat capacity and conductivity against LAMMPS, ASE and closed forms."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -462,3 +463,19 @@ def test_forces_that_reach_too_far_are_refused(monkeypatch):
     for atoms in (bulk("Ar", "fcc", a=1.5496), bulk("Ar", "fcc", a=1.5496, cubic=True) * 2):
         with pytest.raises(InputError, match="cutoff"):
             measure(ForceConstants(), atoms, material("lj"), cache=Cache(None))
+
+
+def test_isotopes_share_their_force_constants():
+    lattice, cache, values = bulk("Ar", "fcc", a=5.35, cubic=True) * (2, 2, 2), Cache(None), []
+    coefficients = [f"{pair} {EPSILON} {SIGMA}" for pair in ("1 1", "2 2", "1 2")]
+    apart = dataclasses.replace(ISOTOPES, pair_coeff=coefficients)  # the same, but not seen to be
+    assert ISOTOPES.isotopes
+    assert not apart.isotopes
+    for seed in range(2):
+        lattice.symbols = list(np.random.default_rng(seed).permutation(["Ar", "Kr"] * 16))
+        values.append(measure(DeviceLatticeConductivity(), lattice, ISOTOPES, cache=cache))
+        expected = measure(DeviceLatticeConductivity(), lattice, apart, cache=Cache(None))
+        assert values[-1].value == pytest.approx(expected.value, rel=1e-9)
+    assert values[0].steps == expected.steps > 100
+    assert values[1].steps == 0
+    assert values[0].value != values[1].value

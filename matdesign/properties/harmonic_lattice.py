@@ -66,8 +66,11 @@ class HarmonicLattice:
     def of(cls, system: System) -> Self:
         """The relaxed structure of the system with its force constants, from the cache if they are there."""
         ForceConstants().check(system)
-        sample = system.sample(ForceConstants())
         atoms = system.structure.copy()
+        if system.material.isotopes:  # one computation serves all ways to put them on these positions
+            atoms.symbols = [system.material.species[0]] * len(atoms)
+        sample = system.on(atoms).sample(ForceConstants())
+        atoms.symbols = system.structure.symbols
         atoms.positions = sample["positions"]
         pairs = sample["pairs"].astype(np.int64)
         return cls(

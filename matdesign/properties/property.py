@@ -35,7 +35,6 @@ class System:
         structure: what is measured, lengths in the material's unit.
         material: how its atoms interact.
         units: names and factors of the material's unit style.
-        evaluations: force evaluations spent so far.
 
     Args:
         structure: see above.
@@ -50,9 +49,14 @@ class System:
         self.structure = structure
         self.material = material
         self.units: Units = UNITS[material.units]
-        self.evaluations = 0
+        self._evaluations = [0]  # shared with the systems made by `on`
         self._library = library
         self._cache = Cache(None) if cache is None else cache
+
+    @property
+    def evaluations(self) -> int:
+        """Force evaluations spent so far."""
+        return self._evaluations[0]
 
     @contextmanager
     def simulation(self, atoms: Atoms | None = None) -> Iterator[Simulation]:
@@ -61,11 +65,13 @@ class System:
             try:
                 yield simulation
             finally:
-                self.evaluations += simulation.evaluations
+                self._evaluations[0] += simulation.evaluations
 
     def on(self, atoms: Atoms) -> "System":
-        """The same material, library and cache with another structure."""
-        return System(atoms, self.material, library=self._library, cache=self._cache)
+        """The same material, library, cache and count of evaluations with another structure."""
+        other = System(atoms, self.material, library=self._library, cache=self._cache)
+        other._evaluations = self._evaluations
+        return other
 
     def sample(self, measured: "Property", seed: int = 0) -> Sample:
         """`measured.sample(self, seed)`, from the cache if it is there."""

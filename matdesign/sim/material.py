@@ -201,6 +201,11 @@ class Material:
             return None
         return hashlib.sha256(self.potential_path.read_bytes()).hexdigest()
 
+    @property
+    def isotopes(self) -> bool:
+        """Whether all species interact alike, so that only their masses tell them apart."""
+        return self.potential is None and all(line.split()[:2] == ["*", "*"] for line in self.pair_coeff)
+
     def commands(self) -> list[str]:
         """Return the LAMMPS commands that set pair style and coefficients, one command each, safe to execute."""
         lines = [f"pair_style {self.pair_style}"]
