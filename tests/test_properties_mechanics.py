@@ -12,15 +12,9 @@ from pymatgen.analysis.elasticity.elastic import ElasticTensor as Pymatgen
 
 from matdesign.errors import InputError, SimulationError
 from matdesign.properties import System, measure
-from matdesign.properties.elasticity import (
-    BulkModulus,
-    ElasticStability,
-    ElasticTensor,
-    PoissonRatio,
-    ShearModulus,
-    YoungModulus,
-)
+from matdesign.properties.elasticity import ElasticTensor
 from matdesign.properties.hardness import Hardness, vickers
+from matdesign.properties.moduli import BulkModulus, ElasticStability, PoissonRatio, ShearModulus, YoungModulus
 from matdesign.properties.relaxation import Relaxation, relax, settle, strained
 from matdesign.properties.tension import YieldStress
 from matdesign.sim import Material

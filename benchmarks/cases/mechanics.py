@@ -7,9 +7,10 @@ from ase import Atoms
 
 from cases.case import Case
 from matdesign.config import load
-from matdesign.properties.elasticity import BulkModulus, ElasticTensor
+from matdesign.properties.elasticity import ElasticTensor
 from matdesign.properties.hardness import Hardness
 from matdesign.properties.measurement import Measurement
+from matdesign.properties.moduli import BulkModulus
 from matdesign.properties.relaxation import Relaxation
 from matdesign.properties.tension import YieldStress
 from matdesign.sim import Material
