@@ -7,9 +7,10 @@
  * A step is `frameskip` frames with the same action: 0 stay, 1 up, 2 down; any other value is 0. In a frame the paddles
  * move by up to 8 pixels, the opponent so that its middle follows the ball's, and the ball by its velocity (10 along x).
  * The ball bounces off floor and ceiling, and off a paddle that it overlaps where it reaches its edge; the agent's moving
- * paddle changes its speed along y by 3, to 13 at most. A ball that passes gives reward 1 or -1 and the next one is
- * served from a fifth of the court towards the agent, at a random speed along y from -3 to 3; both paddles start in the
- * middle again. The match ends at 21 points of one side, or is cut off after `horizon` steps.
+ * paddle changes its speed along y by 3, to 13 at most, but never to 0: two paddles at rest would play for ever. A ball
+ * that passes gives reward 1 or -1, and the next one is served from a fifth of the court towards the agent at a random
+ * speed along y, 1 to 3 up or down; both paddles start in the middle again. The match ends at 21 points of one side, or
+ * is cut off after `horizon` steps.
  *
  * Observation: own paddle, opponent's paddle (lower edge, 0..1), ball x, y (0..1), its velocity (-1..1), own and
  * opponent's points (0..1). perf is (21 + won - lost) / 42: 1 for 21:0, 0 for 0:21, a half for a draw.
@@ -76,7 +77,8 @@ static void pong_serve(Pong *p) {
     p->x = WIDTH / 5;
     p->y = BALL_TOP / 2;
     p->vx = BALL_SPEED;
-    p->vy = (int32_t)random_integer(&p->env.random, 2 * SERVE + 1) - SERVE;
+    int32_t drawn = (int32_t)random_integer(&p->env.random, 2 * SERVE) - SERVE;
+    p->vy = drawn + (drawn >= 0);
 }
 
 static void pong_reset(Pong *p) {
@@ -102,7 +104,8 @@ static inline int pong_frame(Pong *p, int32_t direction) {
         if (!pong_meets(p, p->paddle)) return -1;
         p->x = 2 * BALL_RIGHT - p->x;
         p->vx = -BALL_SPEED;
-        p->vy = pong_clamp(p->vy + SPIN * direction, -STEEPEST, STEEPEST);
+        int32_t vy = pong_clamp(p->vy + SPIN * direction, -STEEPEST, STEEPEST);
+        p->vy = vy ? vy : p->vy;
         p->hits += 1;
     } else if (p->x <= 0) {
         if (!pong_meets(p, p->opponent)) return 1;
