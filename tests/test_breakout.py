@@ -13,7 +13,8 @@ def follow(rows: np.ndarray) -> np.ndarray:
     return np.where(off > 8, 2, np.where(off < -8, 1, 0))
 
 
-def compare(settings: dict[str, int], seed: int, *, count: int, steps: int) -> dict[str, float]:
+def compare(settings: dict[str, int], seed: int, *, count: int, steps: int) -> list[tuple[int, int, int]]:
+    """Score, steps and lost balls of each game that ended."""
     random = np.random.default_rng(1)
     with Vector("breakout", settings, envs=count) as vector:
         vector.reset(seed)
@@ -38,19 +39,18 @@ def compare(settings: dict[str, int], seed: int, *, count: int, steps: int) -> d
     assert log["perf"] == pytest.approx(score / 864)
     assert log["episode_length"] == pytest.approx(ticks)
     assert log["balls"] == pytest.approx(lost)
-    return log
+    return ended
 
 
 @pytest.mark.parametrize("settings", [{}, {"frameskip": 1, "balls": 1}, {"horizon": 90, "balls": 2}], ids=str)
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])
 def test_equals_python_reference(settings: dict[str, int], seed: int) -> None:
-    log = compare(settings, seed, count=4, steps=400)
-    assert log["episodes"] >= 2
+    assert len(compare(settings, seed, count=4, steps=400)) >= 2
 
 
 def test_equals_python_reference_through_both_walls() -> None:
-    log = compare({"frameskip": 6, "balls": 100}, 3, count=3, steps=4500)
-    assert log["perf"] == 1.0
+    games = compare({"frameskip": 6, "balls": 100}, 3, count=3, steps=4500)
+    assert sum(score == 864 for score, *_ in games) >= 2
 
 
 def test_scene_shows_court_wall_paddle_and_ball() -> None:
