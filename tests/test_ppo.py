@@ -35,12 +35,19 @@ class Task:
         self.rewards = np.zeros(self.rows, np.float32)
         self.terminals, self.truncations, self.masks = (np.zeros(self.rows, bool) for _ in range(3))
         self.choices = choices
+        self.parts = (slice(0, self.rows),)
 
     def reset(self, seed):
         self.random = np.random.default_rng(seed)
         self.age = np.zeros(self.rows, int)
         self.terminals[:] = self.truncations[:] = False
         self.begin(np.ones(self.rows, bool))
+
+    def send(self, part):
+        self.step()
+
+    def recv(self, part):
+        pass
 
     def step(self):
         fresh = self.terminals | self.truncations

@@ -1,10 +1,13 @@
 """What a policy's network says about the action: one distribution for each row."""
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+IMPOSSIBLE = -1e9  # logit of a choice that a column does not have; its probability is 0, and nothing becomes NaN
 
 
 class Distribution(Protocol):
@@ -84,3 +87,35 @@ class Categorical:
     def entropy(self) -> Tensor:
         """Entropy in nats, [rows]."""
         return -(self.log_p.exp() * self.log_p).sum((-1, -2))
+
+
+class Head:
+    """Makes the distribution of actions from a network's output.
+
+    Args:
+        action_dims: columns of an action.
+        choices: of each column, one number for all or one for each; 0 or none: continuous.
+
+    Attributes:
+        inputs: columns of the network's output.
+    """
+
+    def __init__(self, action_dims: int, choices: int | Sequence[int]) -> None:
+        columns = [choices] * action_dims if isinstance(choices, int) else list(choices)
+        self._most = max(columns, default=0)
+        self._shape = (-1, action_dims, self._most)
+        self._missing = torch.arange(self._most) >= torch.tensor(columns, dtype=torch.int64).unsqueeze(-1)
+        self.inputs = action_dims * max(self._most, 1)
+
+    def log_sigma(self, value: float) -> nn.Parameter | None:
+        """Logarithm of the standard deviation of each column, to be trained; None where actions are choices."""
+        return None if self._most else nn.Parameter(torch.full((self.inputs,), value))
+
+    def __call__(self, output: Tensor, log_sigma: Tensor | None) -> Distribution:
+        """Output [n, inputs] -> distribution of n rows."""
+        if log_sigma is not None:
+            return Gaussian(output, log_sigma)
+        logits = output.view(self._shape)
+        if self._missing.any():
+            logits = logits.masked_fill(self._missing.to(output.device), IMPOSSIBLE)
+        return Categorical(logits)

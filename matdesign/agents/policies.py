@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from matdesign.agents.distributions import Categorical, Distribution, Gaussian
+from matdesign.agents.distributions import Distribution, Head
 from matdesign.agents.normalise import RunningStatistics
 
 
@@ -57,8 +57,8 @@ class MLPPolicy(Policy):
     Args:
         features: columns of an observation, float32 or uint8.
         action_dims: columns of an action.
-        choices: discrete actions are 0 .. choices-1 in each column; 0: continuous, Gaussian with one trained standard
-            deviation for each column.
+        choices: discrete actions are 0 .. choices-1 in each column, or in column i 0 .. choices[i]-1; 0 or none:
+            continuous, Gaussian with one trained standard deviation for each column.
         hidden: sizes of the tanh layers of either network.
         log_sigma: initial logarithm of that standard deviation, in units of the action.
         seed: of the initial parameters.
@@ -68,7 +68,7 @@ class MLPPolicy(Policy):
         self,
         features: int,
         action_dims: int,
-        choices: int,
+        choices: int | Sequence[int],
         *,
         hidden: Sequence[int] = (64, 64),
         log_sigma: float = -0.5,
@@ -76,13 +76,11 @@ class MLPPolicy(Policy):
     ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        self.action_dims = action_dims
-        self.choices = choices
+        self.head = Head(action_dims, choices)
         self.statistics = RunningStatistics(features)
-        self.actor = mlp(features, hidden, action_dims * max(choices, 1), gain=0.01, generator=generator)
+        self.actor = mlp(features, hidden, self.head.inputs, gain=0.01, generator=generator)
         self.critic = mlp(features, hidden, 1, gain=1.0, generator=generator)
-        if choices == 0:
-            self.log_sigma = nn.Parameter(torch.full((action_dims,), log_sigma))
+        self.log_sigma = self.head.log_sigma(log_sigma)
 
     def encode(self, observations: Tensor) -> Tensor:
         """The observations as they are: bytes stay bytes until the network needs numbers."""
@@ -91,11 +89,7 @@ class MLPPolicy(Policy):
     def forward(self, encoded: Tensor) -> tuple[Distribution, Tensor]:
         """Observations [n, features] -> action distribution of n rows, values [n]."""
         inputs = self.statistics(encoded)
-        output = self.actor(inputs)
-        value = self.critic(inputs).squeeze(-1)
-        if self.choices == 0:
-            return Gaussian(output, self.log_sigma), value
-        return Categorical(output.view(-1, self.action_dims, self.choices)), value
+        return self.head(self.actor(inputs), self.log_sigma), self.critic(inputs).squeeze(-1)
 
     def update_statistics(self, encoded: Tensor) -> None:
         """Adds observations [n, features] to the statistics of the input."""

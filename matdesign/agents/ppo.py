@@ -15,7 +15,7 @@ from matdesign.agents.policies import Policy
 from matdesign.errors import InputError, MatdesignError
 
 if TYPE_CHECKING:
-    from matdesign.vector import Vector
+    from matdesign.vector import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ class PPO:
     """
 
     def __init__(
-        self, vector: "Vector", policy: Policy, config: PPOConfig, *, device: str = "cpu", seed: int = 0
+        self, vector: "Batch", policy: Policy, config: PPOConfig, *, device: str = "cpu", seed: int = 0
     ) -> None:
         self.vector = vector
         self.policy = policy.to(device)
@@ -195,24 +195,36 @@ class PPO:
         """Fills the rollout's buffers; returns seconds in the environments and in the policy."""
         environment_time = forward_time = 0.0
         self.encoded[0].copy_(self.encoded[-1])
-        for t in range(self.config.horizon):
-            forward_start = time.perf_counter()
-            distribution, self.values[t] = self.policy(self.encoded[t])
-            self.taken[t] = distribution.sample(self.generator)
-            self.log_probs[t] = distribution.log_prob(self.taken[t])
-            self.actions.copy_(self.taken[t])
-            step_start = time.perf_counter()
-            self.vector.step()
-            step_end = time.perf_counter()
-            forward_time += step_start - forward_start
-            environment_time += step_end - step_start
-            self._require_finite("reward", self.results[0])
-            for buffer, result in zip((self.rewards, self.terminals, self.masks), self.results, strict=True):
-                buffer[t].copy_(result)
-            self._observe(t + 1)
-        forward_start = time.perf_counter()
-        _, self.values[-1] = self.policy(self.encoded[-1])
-        return environment_time, forward_time + time.perf_counter() - forward_start
+        # Where there are two parts, one steps while the policy acts for the other.
+        parts = list(enumerate(self.vector.parts))
+        for t in range(self.config.horizon + 1):
+            for part, rows in parts:
+                step_start = time.perf_counter()
+                if t > 0:
+                    self.vector.recv(part)
+                step_end = time.perf_counter()
+                if t > 0:
+                    self._receive(t, rows)
+                forward_start = time.perf_counter()
+                distribution, self.values[t, rows] = self.policy(self.encoded[t, rows])
+                if t < self.config.horizon:
+                    taken = distribution.sample(self.generator)
+                    self.taken[t, rows] = taken
+                    self.log_probs[t, rows] = distribution.log_prob(taken)
+                    self.actions[rows].copy_(taken)
+                forward_end = time.perf_counter()
+                if t < self.config.horizon:
+                    self.vector.send(part)
+                forward_time += forward_end - forward_start
+                environment_time += step_end - step_start + time.perf_counter() - forward_end
+        return environment_time, forward_time
+
+    def _receive(self, t: int, rows: slice) -> None:
+        """Copies what the step before `t` gave in `rows` into the rollout."""
+        self._require_finite("reward", self.results[0][rows], rows.start)
+        for buffer, result in zip((self.rewards, self.terminals, self.masks), self.results, strict=True):
+            buffer[t - 1, rows].copy_(result[rows])
+        self._observe(t, rows)
 
     def _learn(self) -> dict[str, float]:
         """Epochs of minibatches over the rollout, until done or further than `max_kl` from where it began."""
@@ -298,23 +310,25 @@ class PPO:
         """Starts new episodes, other ones than after any other number of iterations."""
         self.vector.reset(int(np.random.SeedSequence((self.seed, self.iterations)).generate_state(1)[0]))
         self.return_scale.restart()
-        self._observe(-1)
+        self._observe(-1, slice(0, len(self.observations)))
 
-    def _observe(self, t: int) -> None:
-        """Copies what the environments show into the rollout at `t`; at -1 the next rollout begins."""
-        if self.observations.is_floating_point():
-            self._require_finite("observation", self.observations)
-        self.encoded[t].copy_(self.policy.encode(self.observations.to(self.device)))
+    def _observe(self, t: int, rows: slice) -> None:
+        """Copies what the environments show in `rows` into the rollout at `t`; at -1 the next rollout begins."""
+        observations = self.observations[rows]
+        if observations.is_floating_point():
+            self._require_finite("observation", observations, rows.start)
+        self.encoded[t, rows].copy_(self.policy.encode(observations.to(self.device)))
 
-    def _require_finite(self, name: str, rows: Tensor) -> None:
-        """Raises MatdesignError for the first NaN or infinity in `rows` [rows] or [rows, features]."""
-        if math.isfinite(rows.sum().item()):  # the fast test; finite values may still overflow the sum
+    def _require_finite(self, name: str, values: Tensor, first: int) -> None:
+        """Raises MatdesignError for a NaN or infinity in `values`, [n] or [n, features], of rows `first` and on."""
+        if math.isfinite(values.sum().item()):  # the fast test; finite values may still overflow the sum
             return
-        for row, *column in rows.isfinite().logical_not().nonzero()[:1].tolist():
+        for index, *column in values.isfinite().logical_not().nonzero()[:1].tolist():
+            environment, agent = divmod(first + index, self.vector.agents)
             raise MatdesignError(
-                f"PPO: {name}{column or ''} of row {row} (environment {row // self.vector.agents}, agent "
-                f"{row % self.vector.agents}) is {rows[row, *column].item()} after {self.agent_steps} agent steps and "
-                f"was not learned from; the environment must clip or end the episode before that."
+                f"PPO: {name}{column or ''} of row {first + index} (environment {environment}, agent {agent}) is "
+                f"{values[index, *column].item()} after {self.agent_steps} agent steps and was not learned from; the "
+                "environment must clip or end the episode before that."
             )
 
     def _tensors(self) -> dict[str, Tensor]:

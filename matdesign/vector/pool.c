@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "pause.h"
+
 /* Looks at the counter before a thread goes to sleep: about 20-50 us, longer than the pause between two step calls of
  * a tight loop, shorter than anyone's time slice. */
 enum { SPINS = 1000, CACHE_LINE = 64 };
@@ -26,14 +28,6 @@ struct Pool {
     pthread_cond_t wake, finished;
     pthread_t *workers;
 };
-
-static inline void pause_briefly(void) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
 
 static int has_work(Pool *pool) { return atomic_load(&pool->next) < pool->count || atomic_load(&pool->closing); }
 
@@ -68,7 +62,7 @@ static void *worker(void *argument) {
     Pool *pool = argument;
     while (!atomic_load(&pool->closing)) {
         if (!spin_until(has_work, pool)) {
-            /* Announced before the last look at the counter, which pool_run sets before it looks for sleepers. */
+            /* Announced before the last look at the counter, which pool_start sets before it looks for sleepers. */
             pthread_mutex_lock(&pool->mutex);
             atomic_fetch_add(&pool->sleeping, 1);
             while (!has_work(pool)) pthread_cond_wait(&pool->wake, &pool->mutex);
@@ -87,12 +81,15 @@ static void wake_sleepers(Pool *pool) {
     pthread_mutex_unlock(&pool->mutex);
 }
 
-void pool_run(Pool *pool, PoolWork work, void *context) {
+void pool_start(Pool *pool, PoolWork work, void *context) {
     pool->work = work;
     pool->context = context;
     atomic_store(&pool->done, 0);
     atomic_store(&pool->next, 0);
     wake_sleepers(pool);
+}
+
+void pool_finish(Pool *pool) {
     take_part(pool);
     if (spin_until(is_done, pool)) return;
     pthread_mutex_lock(&pool->mutex);

@@ -10,10 +10,13 @@ typedef void (*PoolWork)(void *context, int64_t begin, int64_t end);
 /* `threads` - 1 threads beside the calling one, for ranges 0 .. count-1. NULL where the system gives no thread. */
 Pool *pool_open(int threads, int64_t count);
 
-/* Calls work(context, begin, end) on pieces that together cover 0 .. count-1 once, and returns when all are done.
- * The calling thread takes part. Pieces are handed out on demand and shrink towards the end, so that items of uneven
- * cost finish together. */
-void pool_run(Pool *pool, PoolWork work, void *context);
+/* The pool's other threads begin to call work(context, begin, end) on pieces that together cover 0 .. count-1 once.
+ * Pieces are handed out on demand and shrink towards the end, so that items of uneven cost finish together. Whatever
+ * was started before must be finished. */
+void pool_start(Pool *pool, PoolWork work, void *context);
+
+/* Takes part in what was started and returns when all of it is done; at once where nothing was. */
+void pool_finish(Pool *pool);
 
 void pool_close(Pool *pool);
 

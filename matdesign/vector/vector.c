@@ -10,11 +10,15 @@ struct Vector {
     float *logs; /* [count, 1 + log_count] */
     int64_t count, log_count;
     int64_t opened; /* environments whose init() was called */
+    int64_t number; /* of the first environment */
     int32_t agents;
+    int parts;
     float *rewards;
     uint8_t *terminals, *truncations, *masks;
-    Pool *pool;  /* NULL: the calling thread works alone */
-    Batch batch; /* what the current call does */
+    Pool *pool; /* NULL: the calling thread works alone */
+    /* What is under way: this function on the environments of this part. */
+    Batch batch;
+    int part;
 };
 
 enum { ALIGNMENT = 64 };
@@ -25,6 +29,8 @@ static Env *env_at(const Vector *vector, int64_t index) {
 
 static void run_range(void *context, int64_t begin, int64_t end) {
     Vector *vector = context;
+    int64_t before = vector->part * (vector->count / vector->parts);
+    begin += before, end += before;
     size_t first = (size_t)(begin * vector->agents), rows = (size_t)((end - begin) * vector->agents);
     memset(vector->rewards + first, 0, rows * sizeof(float));
     memset(vector->terminals + first, 0, rows);
@@ -33,23 +39,43 @@ static void run_range(void *context, int64_t begin, int64_t end) {
     vector->batch(vector->envs, begin, end);
 }
 
-static void run(Vector *vector, Batch batch) {
+static void finish(Vector *vector) {
+    if (vector->pool) pool_finish(vector->pool);
+}
+
+static void start(Vector *vector, Batch batch, int part) {
+    finish(vector);
     vector->batch = batch;
+    vector->part = part;
     if (vector->pool)
-        pool_run(vector->pool, run_range, vector);
+        pool_start(vector->pool, run_range, vector);
     else
-        run_range(vector, 0, vector->count);
+        run_range(vector, 0, vector->count / vector->parts);
+}
+
+static void run(Vector *vector, Batch batch) {
+    for (int part = 0; part < vector->parts; part++) start(vector, batch, part);
+    finish(vector);
 }
 
 void vector_step(Vector *vector) { run(vector, vector->environment->step_batch); }
 
+void vector_send(Vector *vector, int part) { start(vector, vector->environment->step_batch, part); }
+
+void vector_recv(Vector *vector, int part) {
+    if (part == vector->part) finish(vector);
+}
+
+void vector_number_from(Vector *vector, int64_t first) { vector->number = first; }
+
 void vector_reset(Vector *vector, uint64_t seed) {
     /* Each environment's state is a hash of (seed, i): states a multiple of SplitMix64's increment apart would give
      * the same numbers, shifted. */
+    finish(vector);
     Random seeds = {seed};
     uint64_t base = random_bits(&seeds);
     for (int64_t i = 0; i < vector->count; i++) {
-        Random hash = {base + (uint64_t)i};
+        Random hash = {base + (uint64_t)(vector->number + i)};
         env_at(vector, i)->random.state = random_bits(&hash);
     }
     memset(vector->logs, 0, sizeof(float) * (size_t)(vector->count * (1 + vector->log_count)));
@@ -57,6 +83,7 @@ void vector_reset(Vector *vector, uint64_t seed) {
 }
 
 int64_t vector_log(Vector *vector, int64_t first, int64_t count, float *means) {
+    finish(vector);
     double episodes = 0.0;
     int64_t columns = 1 + vector->log_count;
     float *logs = vector->logs + first * columns;
@@ -71,6 +98,7 @@ int64_t vector_log(Vector *vector, int64_t first, int64_t count, float *means) {
 }
 
 void vector_draw(Vector *vector, int64_t index, Scene *scene) {
+    finish(vector);
     scene->spheres.count = scene->lines.count = scene->boxes.count = scene->text_count = 0;
     vector->environment->draw(env_at(vector, index), scene);
 }
@@ -115,7 +143,7 @@ static int open_environments(Vector *vector, const Settings *settings, const Spa
 }
 
 Vector *vector_open(const Environment *environment, const SettingValue *values, int64_t value_count, int64_t count,
-                    int threads, void *observations, void *actions, float *rewards, uint8_t *terminals,
+                    int parts, int threads, void *observations, void *actions, float *rewards, uint8_t *terminals,
                     uint8_t *truncations, uint8_t *masks, char *error, size_t error_bytes) {
     Spaces spaces;
     if (environment_spaces(environment, values, value_count, &spaces, error, error_bytes) != 0) return NULL;
@@ -130,6 +158,7 @@ Vector *vector_open(const Environment *environment, const SettingValue *values, 
             .count = count,
             .log_count = log_count,
             .agents = spaces.agents,
+            .parts = parts,
             .rewards = rewards,
             .terminals = terminals,
             .truncations = truncations,
@@ -146,8 +175,8 @@ Vector *vector_open(const Environment *environment, const SettingValue *values, 
         vector_close(vector);
         return NULL;
     }
-    if (threads > count) threads = (int)count;
-    if (threads > 1 && !(vector->pool = pool_open(threads, count))) {
+    if (threads > count / parts) threads = (int)(count / parts);
+    if (threads > 1 && !(vector->pool = pool_open(threads, count / parts))) {
         snprintf(error, error_bytes, "the system gives no %d threads: ask for fewer", threads);
         vector_close(vector);
         return NULL;

@@ -23,19 +23,29 @@ EXPORT const char *environment_builtin_name(int index);
 EXPORT int environment_spaces(const Environment *environment, const SettingValue *values, int64_t count, Spaces *spaces,
                               char *error, size_t error_bytes);
 
-/* `count` environments with the same settings and `threads` threads (1: the calling one). The buffers hold
- * count * agents rows each and must outlive the vector; the values are needed during this call only. init() runs in the
- * calling thread, one environment after another; if one fails, those that were opened are closed. NULL with one
- * sentence in `error`. */
+/* `count` environments with the same settings, stepped in `parts` of equal size (count is a multiple of it) by
+ * `threads` threads (1: the calling one). The buffers hold count * agents rows each and must outlive the vector; the
+ * values are needed during this call only. init() runs in the calling thread, one environment after another; if one
+ * fails, those that were opened are closed. NULL with one sentence in `error`. */
 EXPORT Vector *vector_open(const Environment *environment, const SettingValue *values, int64_t value_count,
-                           int64_t count, int threads, void *observations, void *actions, float *rewards,
+                           int64_t count, int parts, int threads, void *observations, void *actions, float *rewards,
                            uint8_t *terminals, uint8_t *truncations, uint8_t *masks, char *error, size_t error_bytes);
 
-/* Seeds environment i from (seed, i), starts its first episode and drops what was logged. */
+/* From the next reset on, environment i is number first + i of a larger batch of several vectors. */
+EXPORT void vector_number_from(Vector *vector, int64_t first);
+
+/* Seeds environment i from (seed, its number), starts its first episode and drops what was logged. */
 EXPORT void vector_reset(Vector *vector, uint64_t seed);
 
 /* One step of all environments with the actions now in the buffer. */
 EXPORT void vector_step(Vector *vector);
+
+/* Begins one step of the environments of `part`, numbered from 0; with threads it returns before the step is done. Other
+ * parts that are under way are finished first. */
+EXPORT void vector_send(Vector *vector, int part);
+
+/* Returns when the step of `part` is done. */
+EXPORT void vector_recv(Vector *vector, int part);
 
 /* Means over the episodes that ended in environments first .. first+count-1 since the last call for them or reset, in
  * the order of log_names; returns their number. */

@@ -32,8 +32,8 @@ static inline size_t fixture_observation_bytes(const Fixture *f) {
     return (size_t)(f->rows * f->spaces.features * (f->spaces.bytes == 1 ? 1 : 4));
 }
 
-static inline int fixture_open(Fixture *f, const Environment *environment, const SettingValue *values,
-                               int64_t value_count, int64_t count, int threads) {
+static inline int fixture_open_parts(Fixture *f, const Environment *environment, const SettingValue *values,
+                                     int64_t value_count, int64_t count, int parts, int threads) {
     *f = (Fixture){.count = count};
     if (environment_spaces(environment, values, value_count, &f->spaces, f->error, sizeof f->error) != 0) return -1;
     f->rows = count * f->spaces.agents;
@@ -43,9 +43,14 @@ static inline int fixture_open(Fixture *f, const Environment *environment, const
     f->terminals = malloc((size_t)f->rows);
     f->truncations = malloc((size_t)f->rows);
     f->masks = malloc((size_t)f->rows);
-    f->vector = vector_open(environment, values, value_count, count, threads, f->observations, f->actions, f->rewards,
-                            f->terminals, f->truncations, f->masks, f->error, sizeof f->error);
+    f->vector = vector_open(environment, values, value_count, count, parts, threads, f->observations, f->actions,
+                            f->rewards, f->terminals, f->truncations, f->masks, f->error, sizeof f->error);
     return f->vector ? 0 : -1;
+}
+
+static inline int fixture_open(Fixture *f, const Environment *environment, const SettingValue *values,
+                               int64_t value_count, int64_t count, int threads) {
+    return fixture_open_parts(f, environment, values, value_count, count, 1, threads);
 }
 
 static inline void fixture_close(Fixture *f) {

@@ -1,7 +1,9 @@
 /* test_vector.c: the vectorizer, with buffers that end where they should. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 
+#include "../../matdesign/vector/gate.h"
 #include "../../matdesign/vector/pool.h"
 #include "check.h"
 
@@ -97,9 +99,86 @@ static void threads_change_nothing(const Environment *environment, int64_t count
     fixture_close(&threaded);
 }
 
+/* Halves sent and received in turns, as a policy that acts for one while the other steps. */
+static void parts_change_nothing(int threads) {
+    Fixture whole, halves;
+    CHECK(fixture_open(&whole, &environment_walkers, NULL, 0, 34, 1) == 0);
+    CHECK(fixture_open_parts(&halves, &environment_walkers, NULL, 0, 34, 2, threads) == 0);
+    vector_number_from(whole.vector, 5);
+    vector_number_from(halves.vector, 5);
+    vector_reset(whole.vector, 11);
+    vector_reset(halves.vector, 11);
+    size_t columns = (size_t)(whole.rows * whole.spaces.action_dims);
+    Random random = {3};
+    for (int step = 0; step < 100; step++) {
+        for (size_t i = 0; i < columns; i++) ((float *)whole.actions)[i] = (float)(random_uniform(&random) - 0.5);
+        for (int part = 0; part < 2; part++) {
+            if (step) vector_recv(halves.vector, part);
+            memcpy((char *)halves.actions + 2 * (size_t)part * columns, (char *)whole.actions + 2 * (size_t)part * columns,
+                   2 * columns);
+            vector_send(halves.vector, part);
+        }
+        vector_step(whole.vector);
+        vector_recv(halves.vector, 0);
+        vector_recv(halves.vector, 1);
+        CHECK(memcmp(whole.observations, halves.observations, fixture_observation_bytes(&whole)) == 0);
+        CHECK(memcmp(whole.rewards, halves.rewards, 4 * (size_t)whole.rows) == 0);
+        CHECK(memcmp(whole.masks, halves.masks, (size_t)whole.rows) == 0);
+    }
+    vector_send(halves.vector, 1); /* closing waits for it */
+    fixture_close(&whole);
+    fixture_close(&halves);
+}
+
 static void sleep_ms(long ms) {
     struct timespec time = {0, ms * 1000000};
     nanosleep(&time, NULL);
+}
+
+/* A worker behind a gate, here a thread, that answers each lane by adding up what it finds. */
+typedef struct {
+    Gate gate;
+    int64_t given[GATE_LANES], sums[GATE_LANES];
+} Desk;
+
+static void *clerk(void *argument) {
+    Desk *desk = argument;
+    for (;;) {
+        int lane = gate_next(&desk->gate);
+        desk->sums[lane] += desk->given[lane];
+        gate_done(&desk->gate, lane);
+        if (lane == GATE_LANES - 1) return NULL;
+    }
+}
+
+static void gates_pass_work(int spins) {
+    enum { DESKS = 2, ROUNDS = 3000 };
+    static Desk desks[DESKS];
+    for (int i = 0; i < DESKS; i++) {
+        desks[i] = (Desk){0};
+        gates_open(&desks[i].gate, 1, spins);
+        gates_send(&desks[i].gate, 1, 0); /* nobody is there yet */
+        CHECK(gates_wait(&desks[i].gate, 1, 0, 1) == 0);
+        CHECK(gates_wait(&desks[i].gate, 1, 1, 0) == -1);
+    }
+    pthread_t threads[DESKS];
+    for (int i = 0; i < DESKS; i++) CHECK(pthread_create(&threads[i], NULL, clerk, &desks[i]) == 0);
+    for (int i = 0; i < DESKS; i++) CHECK(gates_wait(&desks[i].gate, 1, 0, 10000) == -1);
+    for (int round = 1; round <= ROUNDS; round++) {
+        for (int lane = 0; lane < 2; lane++)
+            for (int i = 0; i < DESKS; i++) {
+                if (round > 1) CHECK(gates_wait(&desks[i].gate, 1, lane, 10000) == -1);
+                desks[i].given[lane] = round;
+                gates_send(&desks[i].gate, 1, lane);
+            }
+        if (round % 1000 == 0) sleep_ms(5);
+    }
+    for (int i = 0; i < DESKS; i++) {
+        CHECK(gates_wait(&desks[i].gate, 1, 0, 10000) == -1 && gates_wait(&desks[i].gate, 1, 1, 10000) == -1);
+        gates_send(&desks[i].gate, 1, 2);
+        pthread_join(threads[i], NULL);
+        CHECK(desks[i].sums[0] == ROUNDS * (ROUNDS + 1) / 2 && desks[i].sums[1] == desks[i].sums[0]);
+    }
 }
 
 /* Returns once all three items are in hand, which takes three threads, or after ten seconds. */
@@ -116,7 +195,8 @@ static void sleeping_threads_wake_up(void) {
     CHECK(pool);
     for (int i = 0; i < 5; i++) {
         _Atomic int here = 0;
-        pool_run(pool, meet, &here);
+        pool_start(pool, meet, &here);
+        pool_finish(pool);
         sleep_ms(i % 2 ? 20 : 0); /* long enough to fall asleep, or not */
     }
     pool_close(pool);
@@ -156,6 +236,9 @@ int main(void) {
         threads_change_nothing(&environment_squared, 300, threads, 200);
         threads_change_nothing(&environment_walkers, 33, threads, 100);
     }
+    for (int threads = 1; threads <= 3; threads++) parts_change_nothing(threads);
+    gates_pass_work(0);
+    gates_pass_work(1000);
     sleeping_threads_wake_up();
     draws();
     open_and_close();
