@@ -9,7 +9,8 @@ from ase import Atoms
 
 from matdesign.errors import InputError
 from matdesign.properties.measurement import Array
-from matdesign.properties.property import Property, Sample, System
+from matdesign.properties.property import Sample, System
+from matdesign.properties.thermal import ThermalProperty
 from matdesign.properties.units import Units
 from matdesign.typed import Range
 
@@ -18,48 +19,34 @@ AXES: tuple[Axis, ...] = ("a", "b", "c")
 LAMMPS_AXES = "xyz"
 
 TILT = 1e-6  # cosine of the angle between two edges that still counts as a right angle
-DRIFT = 0.05  # relative deviation from the temperature that was asked for
 DIFFUSED = 0.5  # root mean square displacement, in length scales, beyond which atoms do not stay at their sites
+MIXED = "in a fluid of several species heat and mass flow together: the value is not conduction alone"
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeatConduction(Property):
-    """A coefficient of heat conduction in a periodic structure, from molecular dynamics at a temperature.
+class HeatConduction(ThermalProperty):
+    """A coefficient of heat conduction in a periodic structure."""
 
-    Attributes:
-        temperature: in K (lj: epsilon/kB); must be given.
-        equilibration: MD steps at the temperature before anything is measured.
-    """
-
-    temperature: Annotated[float, Range(0, 1e6)] = 0.0
-    equilibration: Annotated[int, Range(0, 10**9)] = 10_000
+    equilibration: Annotated[int, Range(0, 10**9)] = 5_000
 
     def unit(self, units: Units) -> str:
         """W/(m K), or reduced."""
         return units.conductivity_unit
 
     def check(self, system: System) -> None:
-        """Heat needs a temperature, and a cross-section to flow through."""
-        if not self.temperature > 0:
-            raise InputError(
-                f"{self.name} needs a temperature above zero, not {self.temperature:g}: give property.temperature"
-            )
+        """Heat needs a cross-section to flow through, and a way on."""
+        super().check(system)
         if not system.structure.pbc.all():
             raise InputError(
                 f"{self.name} needs a structure that is periodic in three directions: through a cluster or a slab in "
                 "vacuum no heat flows on, and neither has a cross-section; give it a periodic cell"
             )
 
-    def warnings(self, system: System, samples: Sequence[Sample]) -> list[str]:
-        """What speaks against any of them: samples hold "temperature" and "displacement" (in length scales)."""
-        found = []
-        temperatures = np.array([sample["temperature"] for sample in samples])
-        drift = temperatures.mean() / self.temperature - 1
-        if abs(drift) > max(DRIFT, 3 * standard_error(temperatures) / self.temperature):
-            found.append(
-                f"the temperature was {temperatures.mean():.4g} instead of {self.temperature:g}: raise "
-                "property.equilibration, or lower material.timestep"
-            )
+    def doubts(self, system: System, samples: Sequence[Sample]) -> list[str]:
+        """What speaks against samples that hold "temperature" and, unless atoms may wander, "displacement"."""
+        found = [text for text in (self.warning(system, samples),) if text]
+        if "displacement" in samples[0] and len(set(system.structure.symbols)) > 1 and diffused(samples):
+            found.append(MIXED)
         return found
 
 

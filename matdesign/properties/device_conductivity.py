@@ -84,10 +84,13 @@ class DeviceConductivity(HeatConduction):
         """Reservoirs need atoms, and heat a direction."""
         super().check(system)
         check_axis(self.name, system.structure, self.axis)
-        if self.slab * len(system.structure) < FEWEST_ATOMS:
+        along = np.sort(system.structure.get_scaled_positions()[:, AXES.index(self.axis)])
+        ends = np.searchsorted(np.append(along, along + 1), along + self.slab - 1e-9)
+        least = int((ends - np.arange(len(along)) - 1).min())  # just after an atom, wherever the reservoir sits
+        if least < FEWEST_ATOMS:
             raise InputError(
-                f"{self.name}: a reservoir of property.slab={self.slab} of {len(system.structure)} atoms holds fewer "
-                f"than {FEWEST_ATOMS}: raise it or repeat the structure"
+                f"{self.name}: a reservoir of property.slab={self.slab} of the cell can hold as few as {least} atoms, "
+                f"of at least {FEWEST_ATOMS}: raise it or repeat the structure"
             )
 
     def sample(self, system: System, seed: int) -> Sample:
@@ -139,7 +142,7 @@ class DeviceConductivity(HeatConduction):
         length, area = length_and_area(system.structure, self.axis)
         mean = (power["hot"].mean() + power["cold"].mean()) / 2
         conductance = float(mean / (2 * area * (hot - cold)) * system.units.conductivity)
-        flags = self.warnings(system, samples)
+        flags = self.doubts(system, samples)
         unequal = power["hot"] - power["cold"]
         if abs(unequal.mean()) > IMBALANCE * abs(mean) + 2 * standard_error(unequal):
             flags.append("more heat enters than leaves, or less: raise property.equilibration")

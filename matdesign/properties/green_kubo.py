@@ -9,7 +9,7 @@ from scipy.integrate import cumulative_trapezoid
 
 from matdesign.errors import InputError, SimulationError
 from matdesign.properties import dynamics
-from matdesign.properties.conduction import HeatConduction, diffused, displacement, standard_error
+from matdesign.properties.conduction import HeatConduction, displacement, standard_error
 from matdesign.properties.measurement import Array, Estimate
 from matdesign.properties.property import Sample, System
 from matdesign.sim import Simulation
@@ -23,7 +23,6 @@ FLUX = (
     "compute matdesign_flux all heat/flux matdesign_kinetic matdesign_potential matdesign_stress",
     "compute matdesign_ke all ke",
 )
-SERIES = "matdesign_series"
 REFUSAL = "does not support compute centroid/stress/atom"
 RISING = 0.1  # relative change of the running integral within its window that is no plateau
 
@@ -100,8 +99,7 @@ class GreenKubo(HeatConduction):
             )
         with system.simulation() as simulation:
             try:
-                _record(simulation, self.every)
-                simulation.run(0)
+                self._series(simulation, 0)
             except SimulationError as error:
                 if REFUSAL not in str(error):
                     raise
@@ -115,9 +113,7 @@ class GreenKubo(HeatConduction):
         with system.simulation() as simulation:
             dynamics.equilibrate(simulation, temperature=self.temperature, steps=self.equilibration, seed=seed)
             start = simulation.positions
-            _record(simulation, self.every)
-            simulation.run(self.steps)
-            series = simulation.fix(SERIES)
+            series = self._series(simulation, self.steps)
             moved = displacement(system, start, simulation.positions)
             _, cell, _ = simulation.box()
         flux = series[:, :3] @ np.linalg.solve(cell, system.structure.cell.array)  # out of LAMMPS' frame
@@ -131,6 +127,13 @@ class GreenKubo(HeatConduction):
             "displacement": moved,
         }
 
+    def _series(self, simulation: Simulation, steps: int) -> Array:
+        """Heat flux times volume in LAMMPS' frame, and kinetic energy, [times, 4]."""
+        for line in FLUX:
+            simulation.command(line)
+        columns = "c_matdesign_flux[1] c_matdesign_flux[2] c_matdesign_flux[3] c_matdesign_ke"
+        return dynamics.series(simulation, columns, every=self.every, steps=steps)
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """The plateau of the mean over samples."""
         interval = self.every * system.material.timestep
@@ -138,13 +141,11 @@ class GreenKubo(HeatConduction):
         running = _running(mean, interval)
         tensor = _window(running, 0.5, 1.0)
         value = float(np.trace(tensor) / 3)
-        flags = self.warnings(system, samples)
+        flags = self.doubts(system, samples)
         runs = [_running(np.trace(sample["correlation"]) / 3, interval) for sample in samples]
         rises = np.array([_window(run, 0.75, 1.0) - _window(run, 0.5, 0.75) for run in runs])
         if abs(rises.mean()) > max(RISING * abs(value), 2 * standard_error(rises)):
             flags.append("the running integral has no plateau: raise property.correlation")
-        if len(set(system.structure.symbols)) > 1 and diffused(samples):
-            flags.append("in a fluid of several species heat and mass flow together: the value is not conduction alone")
         return Estimate(
             value=value,
             tensor=tensor,
@@ -156,14 +157,6 @@ class GreenKubo(HeatConduction):
             details={"temperature": float(np.mean([sample["temperature"] for sample in samples]))},
             flag="; ".join(flags),
         )
-
-
-def _record(simulation: Simulation, every: int) -> None:
-    """Records flux and temperature of the next run."""
-    for line in FLUX:
-        simulation.command(line)
-    flux = " ".join(f"c_matdesign_flux[{i}]" for i in (1, 2, 3))
-    simulation.command(f"fix {SERIES} all vector {every} {flux} c_matdesign_ke")
 
 
 def correlation(series: Array, count: int) -> Array:

@@ -14,7 +14,6 @@ from matdesign.properties.conduction import (
     Axis,
     HeatConduction,
     check_axis,
-    diffused,
     displacement,
     length_and_area,
 )
@@ -25,6 +24,7 @@ from matdesign.sim import Simulation
 from matdesign.typed import Range
 
 PRESSURE = "matdesign_pressure"
+SHORTEST = 3.0  # cell for a wave, in length scales
 UNDECAYED = 0.7  # of the wave at the end: too much to tell how fast it decays
 LOST = 0.1  # of the wave where the reading begins: too little
 
@@ -49,6 +49,12 @@ class HeatWave(HeatConduction):
         """The wave needs a direction, and times at which to look at it."""
         super().check(system)
         check_axis(self.name, system.structure, self.axis)
+        length, _ = length_and_area(system.structure, self.axis)
+        if length < SHORTEST * system.material.length_scale:
+            raise InputError(
+                f"{self.name}: a cell of {length:.3g} {system.units.length} is too short for a wave of temperature: "
+                f"repeat it to {SHORTEST * system.material.length_scale:.3g} at least along property.axis={self.axis}"
+            )
         if self.transient + 10 * self.every > self.steps:
             raise InputError(
                 f"property.steps={self.steps} leaves fewer than 10 readings, one every {self.every} steps, after "
@@ -118,14 +124,12 @@ class HeatWave(HeatConduction):
 
     def doubts(self, system: System, samples: Sequence[Sample]) -> list[str]:
         """Why the decay should not be read."""
-        found = self.warnings(system, samples)
+        found = super().doubts(system, samples)
         remaining = self.remaining(samples)
         if remaining[-len(remaining) // 4 :].mean() > UNDECAYED:
             found.append("the wave has hardly decayed: raise property.steps")
         if remaining[self.transient // self.every] < LOST:
             found.append("the wave is gone before it is read: lower property.transient or give a longer cell")
-        if len(set(system.structure.symbols)) > 1 and diffused(samples):
-            found.append("in a fluid of several species heat and mass flow together: the value is not conduction alone")
         return found
 
     def curves(self, system: System, samples: Sequence[Sample]) -> dict[str, Array]:

@@ -88,8 +88,8 @@ class MuellerPlathe(HeatConduction):
 
     axis: Axis = "a"
     lengths: tuple[int, ...] = (2, 3, 4)
-    bins: Annotated[int, Range(2, 1000)] = 6
-    swap: Annotated[int, Range(1, 10**6)] = 50
+    bins: Annotated[int, Range(2, 1000)] = 4
+    swap: Annotated[int, Range(1, 10**6)] = 100
     settle: Annotated[int, Range(0, 10**9)] = 5_000
     steps: Annotated[int, Range(1, 10**9)] = 50_000
 
@@ -159,7 +159,7 @@ class MuellerPlathe(HeatConduction):
         details = {f"kappa_{copies}": fit.kappa for copies, fit in zip(self.lengths, fits, strict=True)}
         details |= {f"length_{copies}": copies * edge for copies in self.lengths}
         details["difference"] = max(fit.difference for fit in fits)
-        flags = self.warnings(system, samples)
+        flags = self.doubts(system, samples)
         value = kappas[0]
         if len(self.lengths) > 1:
             slope, inverse = np.polyfit(1 / lengths, 1 / kappas, 1)
