@@ -51,7 +51,7 @@ def test_help_of_every_verb(verb, capsys):
     assert max(map(len, text.splitlines())) <= 160
     if cli.VERBS[verb].resumes:
         assert re.search(r"material +.*argon_cluster.*copper", text)
-        assert re.search(r"env +atoms/cluster, atoms/steer, .*boids", text)
+        assert re.search(r"env +.*atoms/cluster, atoms/steer, .*squared", text)
 
 
 def test_every_setting_in_the_help_exists():
