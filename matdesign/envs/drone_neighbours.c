@@ -1,75 +1,80 @@
-/* drone_neighbours.c: who is near whom, by a grid of columns over the ground.
+/* drone_neighbours.c: who is near whom, by a grid.
  *
- * Cells are SENSING_RANGE wide, so all that a drone senses is in its own and the eight around it; drones sorted by cell
- * make each row of three one run of memory. Heights are left to the distance: columns hold few drones.
+ * Each axis is cut into bands of half the SENSING_RANGE, and each band has one bit for every drone: set for those in it
+ * and in the two bands on either side. What three bands, one an axis, have in common is who is in the cells around
+ * the place where they cross; 64 drones take one word.
  */
 #include "drone_swarm.h"
 
-/* The arena of MOST_DRONES has half edge 35.3 (see bound in drone_swarm.c), and there is a rim of empty cells. */
-enum { MOST_CELLS = 32 * 32 };
+#define BAND (0.5f * SENSING_RANGE)
+
+/* A space of MOST_DRONES has an edge of 70.5 m (see bound in drone_swarm.c); two empty bands lie beyond either end. */
+enum { REACH = 2, MOST_BANDS = 57 + 2 * REACH, MOST_WORDS = MOST_DRONES / 64 };
 
 typedef struct {
-    int width; /* cells of a row, rim included */
-    int16_t cell[MOST_DRONES], start[MOST_CELLS + 2];
-    int16_t drone[MOST_DRONES]; /* sorted by cell, as are */
-    float x[MOST_DRONES], y[MOST_DRONES], z[MOST_DRONES];
+    float x[3][MOST_DRONES];
+    int32_t band[3][MOST_DRONES];
+    uint64_t bits[3][MOST_BANDS * MOST_WORDS]; /* [axis][band, word] */
+    int words;
 } Grid;
 
-static inline int cell_along(float place, float bound, int width) {
-    int cell = 1 + (int)((place + bound) * (1.0f / SENSING_RANGE));
-    return cell < 1 ? 1 : cell > width - 2 ? width - 2 : cell; /* a drone that has just left is in the last cell */
-}
-
-static void grid_fill(Grid *g, const Swarm *s) {
-    int n = s->env.agents;
-    g->width = (int)(2.0f * s->bound / SENSING_RANGE) + 3;
-    int cells = g->width * g->width;
-    memset(g->start, 0, sizeof(int16_t) * (size_t)(cells + 2));
-    for (int i = 0; i < n; i++) {
-        int column = cell_along(LANE(s, x, i), s->bound, g->width), row = cell_along(LANE(s, y, i), s->bound, g->width);
-        g->cell[i] = (int16_t)(row * g->width + column);
-        g->start[g->cell[i] + 2]++;
-    }
-    /* Counts one place late, so that filling moves each cell's end to the next one's start. */
-    for (int c = 2; c < cells + 2; c++) g->start[c] = (int16_t)(g->start[c] + g->start[c - 1]);
-    for (int i = 0; i < n; i++) {
-        int place = g->start[g->cell[i] + 1]++;
-        g->drone[place] = (int16_t)i;
-        g->x[place] = LANE(s, x, i), g->y[place] = LANE(s, y, i), g->z[place] = LANE(s, z, i);
-    }
-}
-
-/* Those in range of the drone at `self` of the sorted order, in any order; returns their number. */
-static inline int in_range(const Grid *g, int self, int16_t *restrict found, float *restrict squares) {
-    float x = g->x[self], y = g->y[self], z = g->z[self];
-    int count = 0, middle = g->cell[g->drone[self]];
-    for (int row = middle - g->width; row <= middle + g->width; row += g->width)
-        for (int j = g->start[row - 1]; j < g->start[row + 2]; j++) {
-            float dx = g->x[j] - x, dy = g->y[j] - y, dz = g->z[j] - z, square = dx * dx + dy * dy + dz * dz;
-            found[count] = (int16_t)j, squares[count] = square;
-            count += (square < SENSING_RANGE * SENSING_RANGE) & (j != self); /* no branch to mispredict */
+CLONES static void grid_fill(Grid *g, const Swarm *s) {
+    uint64_t own[MOST_BANDS * MOST_WORDS];
+    int n = s->env.agents, words = g->words = (n + 63) / 64, bands = (int)(2.0f * s->bound / BAND) + 1;
+    for (int axis = 0; axis < 3; axis++) {
+        for (int k = 0; k < drone_blocks(s); k++) {
+            const Block *b = &s->blocks[k];
+            Lanes x = axis == 0 ? b->x : axis == 1 ? b->y : b->z, band = (x + s->bound) * (1.0f / BAND);
+            const Lanes last = (Lanes){0} + (float)(bands - 1); /* those who have just left are in the outer bands */
+            band = SELECT(band > 0.0f, band, (Lanes){0});
+            band = SELECT(band < last, band, last);
+            IntLanes cell = __builtin_convertvector(band, IntLanes) + REACH;
+            memcpy(g->x[axis] + k * LANES, &x, sizeof x);
+            memcpy(g->band[axis] + k * LANES, &cell, sizeof cell);
         }
-    return count;
+        memset(own, 0, sizeof(uint64_t) * (size_t)((bands + 2 * REACH) * words));
+        for (int i = 0; i < n; i++) own[g->band[axis][i] * words + i / 64] |= (uint64_t)1 << (i % 64);
+        uint64_t *bits = g->bits[axis];
+        for (int w = REACH * words; w < (bands + REACH) * words; w++)
+            bits[w] = own[w - 2 * words] | own[w - words] | own[w] | own[w + words] | own[w + 2 * words];
+    }
+}
+
+typedef struct {
+    float square[MOST_NEIGHBOURS]; /* of the distance, ascending */
+    int16_t *drone;
+    int count, most;
+} Nearest;
+
+static inline void keep(Nearest *list, int drone, float square) {
+    if (list->count == list->most && (list->most == 0 || square >= list->square[list->most - 1])) return;
+    int place = list->count < list->most ? list->count++ : list->count - 1;
+    for (; place > 0 && list->square[place - 1] > square; place--)
+        list->square[place] = list->square[place - 1], list->drone[place] = list->drone[place - 1];
+    list->square[place] = square, list->drone[place] = (int16_t)drone;
 }
 
 void drones_sense(const Swarm *s, int count, int16_t *near, uint8_t *collides) {
     Grid g;
-    int16_t found[MOST_DRONES];
-    float squares[MOST_DRONES];
     grid_fill(&g, s);
-    for (int self = 0; self < s->env.agents; self++) {
-        int drone = g.drone[self], many = in_range(&g, self, found, squares), kept = 0;
-        int16_t *list = near + count * drone;
-        float kept_squares[MOST_NEIGHBOURS], nearest = INFINITY;
-        for (int f = 0; f < many; f++) {
-            nearest = squares[f] < nearest ? squares[f] : nearest;
-            if (count == 0 || (kept == count && squares[f] >= kept_squares[kept - 1])) continue;
-            int place = kept < count ? kept++ : kept - 1;
-            for (; place > 0 && kept_squares[place - 1] > squares[f]; place--)
-                kept_squares[place] = kept_squares[place - 1], list[place] = list[place - 1];
-            kept_squares[place] = squares[f], list[place] = g.drone[found[f]];
+    for (int i = 0; i < s->env.agents; i++) {
+        const uint64_t *bits[3];
+        for (int axis = 0; axis < 3; axis++) bits[axis] = g.bits[axis] + g.band[axis][i] * g.words;
+        Nearest list = {.drone = near + count * i, .most = count};
+        float nearest = INFINITY, x = g.x[0][i], y = g.x[1][i], z = g.x[2][i];
+        for (int word = 0; word < g.words; word++) {
+            uint64_t around = bits[0][word] & bits[1][word] & bits[2][word];
+            if (word == i / 64) around &= ~((uint64_t)1 << (i % 64));
+            for (; around; around &= around - 1) {
+                int other = 64 * word + __builtin_ctzll(around);
+                float dx = g.x[0][other] - x, dy = g.x[1][other] - y, dz = g.x[2][other] - z;
+                float square = dx * dx + dy * dy + dz * dz;
+                if (square >= SENSING_RANGE * SENSING_RANGE) continue;
+                nearest = square < nearest ? square : nearest;
+                keep(&list, other, square);
+            }
         }
-        for (; kept < count; kept++) list[kept] = -1;
-        collides[drone] = nearest < COLLISION_DISTANCE * COLLISION_DISTANCE;
+        for (int k = list.count; k < count; k++) list.drone[k] = -1;
+        collides[i] = nearest < COLLISION_DISTANCE * COLLISION_DISTANCE;
     }
 }

@@ -32,55 +32,53 @@
 
 #define ROTOR_THRUST (0.25f * MASS * GRAVITY)
 
-static inline float limited(float value, float most) {
-    value = value > -most ? value : -most; /* NaN becomes -most */
-    return value < most ? value : most;
-}
+/* NaN becomes -most. */
+#define LIMITED(values, most) \
+    SELECT((values) > -(most), SELECT((values) < (most), values, (Lanes){0} + (most)), (Lanes){0} - (most))
 
-static inline void advance_block(Block *restrict b, const float (*restrict action)[LANES], float h) {
-    for (int i = 0; i < LANES; i++) {
-        float f0 = 1.0f + THRUST_RANGE * limited(action[0][i], 1.0f), f1 = 1.0f + THRUST_RANGE * limited(action[1][i], 1.0f);
-        float f2 = 1.0f + THRUST_RANGE * limited(action[2][i], 1.0f), f3 = 1.0f + THRUST_RANGE * limited(action[3][i], 1.0f);
-        float lift = b->lift[i], push = 0.25f * GRAVITY * lift * (f0 + f1 + f2 + f3);
-        float roll = ARM * ROTOR_THRUST / INERTIA_X * lift * (f1 - f3);
-        float pitch = ARM * ROTOR_THRUST / INERTIA_Y * lift * (f2 - f0);
-        float yaw = TORQUE_PER_THRUST * ROTOR_THRUST / INERTIA_Z * lift * (f0 - f1 + f2 - f3);
+INLINE void advance_block(Block *b, const Lanes action[4], float h) {
+    Lanes f0 = 1.0f + THRUST_RANGE * LIMITED(action[0], 1.0f), f1 = 1.0f + THRUST_RANGE * LIMITED(action[1], 1.0f);
+    Lanes f2 = 1.0f + THRUST_RANGE * LIMITED(action[2], 1.0f), f3 = 1.0f + THRUST_RANGE * LIMITED(action[3], 1.0f);
+    Lanes lift = b->lift, push = 0.25f * GRAVITY * lift * (f0 + f1 + f2 + f3);
+    Lanes roll = ARM * ROTOR_THRUST / INERTIA_X * lift * (f1 - f3);
+    Lanes pitch = ARM * ROTOR_THRUST / INERTIA_Y * lift * (f2 - f0);
+    Lanes yaw = TORQUE_PER_THRUST * ROTOR_THRUST / INERTIA_Z * lift * (f0 - f1 + f2 - f3);
 
-        /* Angular velocity: w at the start, m in the middle of the step. */
-        const float gx = (INERTIA_Y - INERTIA_Z) / INERTIA_X, gy = (INERTIA_Z - INERTIA_X) / INERTIA_Y;
-        const float gz = (INERTIA_X - INERTIA_Y) / INERTIA_Z;
-        float wx = b->wx[i], wy = b->wy[i], wz = b->wz[i], damping = ANGULAR_DRAG * b->drag[i];
-        float mx = wx + 0.5f * h * (roll + gx * wy * wz - damping * wx);
-        float my = wy + 0.5f * h * (pitch + gy * wz * wx - damping * wy);
-        float mz = wz + 0.5f * h * (yaw + gz * wx * wy - damping * wz);
-        b->wx[i] = limited(wx + h * (roll + gx * my * mz - damping * mx), MOST_RATE);
-        b->wy[i] = limited(wy + h * (pitch + gy * mz * mx - damping * my), MOST_RATE);
-        b->wz[i] = limited(wz + h * (yaw + gz * mx * my - damping * mz), MOST_RATE);
+    /* Angular velocity: w at the start, m in the middle of the step. */
+    const float gx = (INERTIA_Y - INERTIA_Z) / INERTIA_X, gy = (INERTIA_Z - INERTIA_X) / INERTIA_Y;
+    const float gz = (INERTIA_X - INERTIA_Y) / INERTIA_Z;
+    Lanes wx = b->wx, wy = b->wy, wz = b->wz, damping = ANGULAR_DRAG * b->drag;
+    Lanes mx = wx + 0.5f * h * (roll + gx * wy * wz - damping * wx);
+    Lanes my = wy + 0.5f * h * (pitch + gy * wz * wx - damping * wy);
+    Lanes mz = wz + 0.5f * h * (yaw + gz * wx * wy - damping * wz);
+    wx += h * (roll + gx * my * mz - damping * mx);
+    wy += h * (pitch + gy * mz * mx - damping * my);
+    wz += h * (yaw + gz * mx * my - damping * mz);
+    b->wx = LIMITED(wx, MOST_RATE), b->wy = LIMITED(wy, MOST_RATE), b->wz = LIMITED(wz, MOST_RATE);
 
-        /* Attitude: q (1, u) / sqrt(1 + u^2) is half a step, done twice; |m| h / 4 stands for its tangent. */
-        float ux = 0.25f * h * mx, uy = 0.25f * h * my, uz = 0.25f * h * mz;
-        float norm = 1.0f / (1.0f + ux * ux + uy * uy + uz * uz);
-        float qw = b->qw[i], qx = b->qx[i], qy = b->qy[i], qz = b->qz[i];
-        float pw = qw - qx * ux - qy * uy - qz * uz, px = qx + qw * ux + qy * uz - qz * uy;
-        float py = qy + qw * uy + qz * ux - qx * uz, pz = qz + qw * uz + qx * uy - qy * ux;
-        float ax = push * norm * 2.0f * (px * pz + pw * py), ay = push * norm * 2.0f * (py * pz - pw * px);
-        float az = push * norm * (pw * pw - px * px - py * py + pz * pz) - GRAVITY;
-        qw = norm * (pw - px * ux - py * uy - pz * uz), qx = norm * (px + pw * ux + py * uz - pz * uy);
-        qy = norm * (py + pw * uy + pz * ux - px * uz), qz = norm * (pz + pw * uz + px * uy - py * ux);
-        float rounding = 1.5f - 0.5f * (qw * qw + qx * qx + qy * qy + qz * qz); /* 1 / length, as it is near 1 */
-        b->qw[i] = qw * rounding, b->qx[i] = qx * rounding, b->qy[i] = qy * rounding, b->qz[i] = qz * rounding;
+    /* Attitude: q (1, u) / sqrt(1 + u^2) is half a step, done twice; |m| h / 4 stands for its tangent. */
+    Lanes ux = 0.25f * h * mx, uy = 0.25f * h * my, uz = 0.25f * h * mz;
+    Lanes norm = 1.0f / (1.0f + ux * ux + uy * uy + uz * uz);
+    Lanes qw = b->qw, qx = b->qx, qy = b->qy, qz = b->qz;
+    Lanes pw = qw - qx * ux - qy * uy - qz * uz, px = qx + qw * ux + qy * uz - qz * uy;
+    Lanes py = qy + qw * uy + qz * ux - qx * uz, pz = qz + qw * uz + qx * uy - qy * ux;
+    Lanes ax = push * norm * 2.0f * (px * pz + pw * py), ay = push * norm * 2.0f * (py * pz - pw * px);
+    Lanes az = push * norm * (pw * pw - px * px - py * py + pz * pz) - GRAVITY;
+    qw = norm * (pw - px * ux - py * uy - pz * uz), qx = norm * (px + pw * ux + py * uz - pz * uy);
+    qy = norm * (py + pw * uy + pz * ux - px * uz), qz = norm * (pz + pw * uz + px * uy - py * ux);
+    Lanes rounding = 1.5f - 0.5f * (qw * qw + qx * qx + qy * qy + qz * qz); /* 1 / length, as it is near 1 */
+    b->qw = qw * rounding, b->qx = qx * rounding, b->qy = qy * rounding, b->qz = qz * rounding;
 
-        float drag = LINEAR_DRAG * b->drag[i], vx = b->vx[i], vy = b->vy[i], vz = b->vz[i];
-        float kx = vx + 0.5f * h * (ax - drag * vx), ky = vy + 0.5f * h * (ay - drag * vy);
-        float kz = vz + 0.5f * h * (az - drag * vz);
-        b->x[i] += h * kx, b->y[i] += h * ky, b->z[i] += h * kz;
-        b->vx[i] = vx + h * (ax - drag * kx), b->vy[i] = vy + h * (ay - drag * ky), b->vz[i] = vz + h * (az - drag * kz);
-    }
+    Lanes drag = LINEAR_DRAG * b->drag;
+    Lanes kx = b->vx + 0.5f * h * (ax - drag * b->vx), ky = b->vy + 0.5f * h * (ay - drag * b->vy);
+    Lanes kz = b->vz + 0.5f * h * (az - drag * b->vz);
+    b->x += h * kx, b->y += h * ky, b->z += h * kz;
+    b->vx += h * (ax - drag * kx), b->vy += h * (ay - drag * ky), b->vz += h * (az - drag * kz);
 }
 
 CLONES void drones_advance(Block *blocks, int drones, const float *actions, float timestep) {
     for (int first = 0; first < drones; first += LANES) {
-        float action[4][LANES] = {{0}};
+        Lanes action[4] = {{0}};
         int lanes = drones - first < LANES ? drones - first : LANES;
         for (int i = 0; i < lanes; i++)
             for (int rotor = 0; rotor < 4; rotor++) action[rotor][i] = actions[4 * (first + i) + rotor];

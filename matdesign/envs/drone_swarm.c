@@ -156,11 +156,11 @@ static void settle(Swarm *s, int i) {
     LANE(s, crashed, i) = 0;
 }
 
-static inline void swap(float *a, float *b) {
-    float kept = *a;
-    *a = *b;
-    *b = kept;
-}
+#define SWAP(s, field, i, j) \
+    do { \
+        float kept = LANE(s, field, i); \
+        LANE(s, field, i) = LANE(s, field, j), LANE(s, field, j) = kept; \
+    } while (0)
 
 /* Exchanges starts until no pair's exchange makes its two flights shorter in sum of squares: their paths don't cross. */
 static void exchange_starts(Swarm *s) {
@@ -173,9 +173,9 @@ static void exchange_starts(Swarm *s) {
                 float y = (LANE(s, y, i) - LANE(s, y, j)) * (LANE(s, ty, i) - LANE(s, ty, j));
                 float z = (LANE(s, z, i) - LANE(s, z, j)) * (LANE(s, tz, i) - LANE(s, tz, j));
                 if (x + y + z >= 0.0f) continue;
-                swap(&LANE(s, x, i), &LANE(s, x, j));
-                swap(&LANE(s, y, i), &LANE(s, y, j));
-                swap(&LANE(s, z, i), &LANE(s, z, j));
+                SWAP(s, x, i, j);
+                SWAP(s, y, i, j);
+                SWAP(s, z, i, j);
                 changed = 1;
             }
     }

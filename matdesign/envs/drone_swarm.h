@@ -1,7 +1,7 @@
 /* drone_swarm.h: the swarm's state, and the parts that its environment is made of. Lengths in m, times in s.
  *
- * Drones are kept in blocks of LANES, array by array, so that every loop over a block fills vector registers. Lanes
- * past the last drone of the last block hold a drone that nobody sees.
+ * Drones are kept in blocks of LANES, each of their numbers next to the others' of its kind, so that a block is
+ * worked on in vector registers. Lanes past the last drone of the last block are nobody's.
  */
 #ifndef MATDESIGN_DRONE_SWARM_H
 #define MATDESIGN_DRONE_SWARM_H
@@ -17,26 +17,33 @@
 
 #define DRONE_LIMIT 5.0f /* of an observed number */
 
-enum { DRONE_OWN = 18 }; /* observed numbers but for neighbours */
+/* Into the caller, so that each of its CLONES has a copy of its own. */
+#define INLINE static inline __attribute__((always_inline))
+
+enum { DRONE_OWN = 20 }; /* observed numbers but for neighbours */
 enum { LANES = 16, MOST_DRONES = 1024, MOST_NEIGHBOURS = 8 };
 
 /* Tasks in the order of their settings; POINTS is flown where target points are given, and then alone. */
 enum { IDLE, HOVER, ORBIT, FOLLOW, CUBE, CONGO, FLAG, PLANE, RACE, POINTS, TASKS };
 extern const char *const drone_task_names[TASKS];
 
+/* One number of each drone of a block: arithmetic on them goes lane by lane, in whatever registers there are. */
+typedef float Lanes __attribute__((vector_size(4 * LANES)));
+typedef int32_t IntLanes __attribute__((vector_size(4 * LANES)));
+
 typedef struct {
-    float x[LANES], y[LANES], z[LANES];                    /* position, world frame, z up */
-    float vx[LANES], vy[LANES], vz[LANES];                 /* velocity, world frame */
-    float qw[LANES], qx[LANES], qy[LANES], qz[LANES];      /* attitude: unit quaternion, body to world */
-    float wx[LANES], wy[LANES], wz[LANES];                 /* angular velocity, body frame, rad/s */
-    float lift[LANES], drag[LANES];                        /* thrust and drag per mass over the nominal ones */
-    float tx[LANES], ty[LANES], tz[LANES];                 /* target */
-    float tvx[LANES], tvy[LANES], tvz[LANES];              /* its velocity */
-    float bx[LANES], by[LANES], bz[LANES];                 /* its place in a formation that moves or is passed through */
-    float distance[LANES];                                 /* to the target, after the last step */
-    int32_t gates[LANES];                                  /* race: passed so far */
-    uint32_t colour[LANES];                                /* 0xRRGGBBAA */
-    uint8_t crashed[LANES];                                /* left the arena in the last step: the next one replaces it */
+    Lanes x, y, z;         /* position, world frame, z up */
+    Lanes vx, vy, vz;      /* velocity, world frame */
+    Lanes qw, qx, qy, qz;  /* attitude: unit quaternion, body to world */
+    Lanes wx, wy, wz;      /* angular velocity, body frame, rad/s */
+    Lanes lift, drag;      /* thrust and drag per mass over the nominal ones */
+    Lanes tx, ty, tz;      /* target */
+    Lanes tvx, tvy, tvz;   /* its velocity */
+    Lanes bx, by, bz;      /* its place in a formation that moves or is passed through */
+    Lanes distance;        /* to the target, after the last step */
+    IntLanes gates;        /* race: passed so far */
+    uint32_t colour[LANES]; /* 0xRRGGBBAA */
+    uint8_t crashed[LANES]; /* left the space in the last step: the next one puts it back */
 } Block;
 
 typedef struct {
@@ -54,8 +61,12 @@ typedef struct {
     float score[TASKS], collision_rate[TASKS]; /* of the last episode of each task; 0 before the first */
 } Swarm;
 
-/* One drone's lane. */
-#define LANE(swarm, field, i) ((swarm)->blocks[(i) / LANES].field[(i) % LANES])
+/* One drone's number. */
+#define LANE(swarm, field, i) ((swarm)->blocks[(uint32_t)(i) / LANES].field[(uint32_t)(i) % LANES])
+
+/* Where `condition` (a comparison of Lanes) holds `a`, elsewhere `b`. */
+#define SELECT(condition, a, b) \
+    ((Lanes)(((IntLanes)(Lanes)(a) & (condition)) | ((IntLanes)(Lanes)(b) & ~(condition))))
 
 static inline int drone_blocks(const Swarm *s) { return (s->env.agents + LANES - 1) / LANES; }
 

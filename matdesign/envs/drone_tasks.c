@@ -114,15 +114,14 @@ void drone_task_begin(Swarm *s) {
 /* The formation turns about the vertical at `rate` and rises at `climb`. */
 static void screw(Swarm *s, float rate, float climb) {
     float time = s->timestep * (float)s->tick, c = cosf(rate * time), sn = sinf(rate * time);
-    for (Block *b = s->blocks; b < s->blocks + drone_blocks(s); b++)
-        for (int i = 0; i < LANES; i++) {
-            float x = c * b->bx[i] - sn * b->by[i], y = sn * b->bx[i] + c * b->by[i];
-            b->tx[i] = s->motion[0] + x, b->ty[i] = s->motion[1] + y, b->tz[i] = s->motion[2] + b->bz[i] + climb * time;
-            b->tvx[i] = -rate * y, b->tvy[i] = rate * x, b->tvz[i] = climb;
-        }
+    for (Block *b = s->blocks; b < s->blocks + drone_blocks(s); b++) {
+        Lanes x = c * b->bx - sn * b->by, y = sn * b->bx + c * b->by;
+        b->tx = s->motion[0] + x, b->ty = s->motion[1] + y, b->tz = s->motion[2] + climb * time + b->bz;
+        b->tvx = -rate * y, b->tvy = rate * x, b->tvz = (Lanes){0} + climb;
+    }
 }
 
-/* The formation's middle runs along a Lissajous figure of `rate` rad/s and its multiples. */
+/* The formation's middle runs along a Lissajous figure. */
 static void glide(Swarm *s) {
     static const float rates[3] = {0.30f, 0.40f, 0.50f}, share[3] = {0.33f, 0.33f, 0.15f};
     float place[3], velocity[3], time = s->timestep * (float)s->tick;
@@ -130,11 +129,10 @@ static void glide(Swarm *s) {
         float angle = rates[d] * time + 2.0f * PI * s->motion[5 + d], reach = share[d] * s->arena;
         place[d] = reach * sinf(angle), velocity[d] = reach * rates[d] * cosf(angle);
     }
-    for (Block *b = s->blocks; b < s->blocks + drone_blocks(s); b++)
-        for (int i = 0; i < LANES; i++) {
-            b->tx[i] = b->bx[i] + place[0], b->ty[i] = b->by[i] + place[1], b->tz[i] = b->bz[i] + place[2];
-            b->tvx[i] = velocity[0], b->tvy[i] = velocity[1], b->tvz[i] = velocity[2];
-        }
+    for (Block *b = s->blocks; b < s->blocks + drone_blocks(s); b++) {
+        b->tx = b->bx + place[0], b->ty = b->by + place[1], b->tz = b->bz + place[2];
+        b->tvx = (Lanes){0} + velocity[0], b->tvy = (Lanes){0} + velocity[1], b->tvz = (Lanes){0} + velocity[2];
+    }
 }
 
 void drone_task_move(Swarm *s) {
