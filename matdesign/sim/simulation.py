@@ -156,7 +156,8 @@ def setup(atoms: Atoms, material: Material) -> Setup:
         *(f"mass {t} {mass:.17g}" for t, mass in enumerate(material.masses, start=1)),
         *material.commands(),
         f"neighbor {material.skin:.17g} {'bin' if atoms.pbc.any() else 'nsq'}",
-        "neigh_modify delay 0 every 1 check yes",  # agents may move atoms far in one step
+        # Agents may move atoms far in one step; a long cutoff may reach more atoms than the 2000 that LAMMPS expects.
+        "neigh_modify delay 0 every 1 check yes one 10000",
         f"timestep {material.timestep:.17g}",
         "thermo_style custom step",  # anything more costs a virial in every thermo step
         "thermo_modify norm no",
