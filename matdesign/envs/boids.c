@@ -154,23 +154,16 @@ static inline int32_t boids_candidates(Boids *b, int32_t row, int32_t column) {
 
 enum { COUNT, X, Y, VX, VY, CLOSE, PUSH_X, PUSH_Y, SUMS };
 
-/* Not fminf and fmaxf: the calls that their rules for NaN need cost as much as the arithmetic here. */
-static inline float boids_cut(float value, float low, float high) {
-    value = value < low ? low : value;
-    return value > high ? high : value;
-}
-
 /* Writes observation and terms of a bird from the sums over its neighbours, itself included. */
-static inline void boids_finish(Boids *b, int32_t bird, const float sums[SUMS], float terms[3], float heading[2]) {
+static inline void boids_finish(Boids *b, int32_t bird, const float sums[SUMS], Floats *terms, float heading[2]) {
     float hx = b->hx[bird], hy = b->hy[bird], speed = b->speed[bird];
     float count = sums[COUNT] - 1.0f, some = count < 1.0f ? count : 1.0f, each = 1.0f / (count + 1.0f - some);
     float cx = sums[X] * each, cy = sums[Y] * each;
     float ux = (sums[VX] - b->vx[bird]) * each, uy = (sums[VY] - b->vy[bird]) * each, along = ux * hx + uy * hy;
-    float cohesion = some - (cx * cx + cy * cy), alignment = along * (1.0f / FASTEST);
-    float separation = some + 1.0f - sums[CLOSE];
-    cohesion = cohesion > 0.0f ? cohesion : 0.0f;
-    alignment = alignment > 0.0f ? alignment : 0.0f;
-    separation = separation > 0.0f ? separation : 0.0f;
+    /* The terms, cut off at 0 as one vector: three such branches would often be predicted wrongly. */
+    Floats term = {some - (cx * cx + cy * cy), along * (1.0f / FASTEST), some + 1.0f - sums[CLOSE], 0.0f};
+    term = (Floats)((term > 0.0f) & (Ints)term);
+    *terms += term;
     float *row = (float *)b->env.observations + FEATURES * bird;
     row[0] = speed * (1.0f / FASTEST);
     row[1] = count * (1.0f / 16);
@@ -180,13 +173,13 @@ static inline void boids_finish(Boids *b, int32_t bird, const float sums[SUMS], 
     row[5] = (uy * hx - ux * hy) * (1.0f / FASTEST);
     row[6] = (sums[PUSH_X] * hx + sums[PUSH_Y] * hy) * (-1.0f / TOO_CLOSE);
     row[7] = (sums[PUSH_Y] * hx - sums[PUSH_X] * hy) * (-1.0f / TOO_CLOSE);
-    b->env.rewards[bird] = b->weights[0] * cohesion + b->weights[1] * alignment + b->weights[2] * separation;
-    terms[0] += cohesion, terms[1] += alignment, terms[2] += separation;
+    b->env.rewards[bird] = b->weights[0] * term[0] + b->weights[1] * term[1] + b->weights[2] * term[2];
     heading[0] += hx, heading[1] += hy;
 }
 
-/* Sums over the n candidates in sight of the bird at a sorted place, itself included. */
-static inline void boids_look(const Boids *b, int32_t place, int32_t n, float totals[SUMS]) {
+/* Sums over the n candidates in sight of the bird at a sorted place, itself included. A candidate's nearest image is
+ * sought only where there is no grid that has found it. */
+static inline void boids_look(const Boids *b, int32_t place, int32_t n, int nearest, float totals[SUMS]) {
     const float x = b->sorted_x[place], y = b->sorted_y[place], edge = b->edge, half = 0.5f * edge;
     const Floats one = {1.0f, 1.0f, 1.0f, 1.0f}, round = one * edge;
     Floats sums[SUMS] = {{0}};
@@ -195,7 +188,7 @@ static inline void boids_look(const Boids *b, int32_t place, int32_t n, float to
         memcpy(&dx, b->near_x + j, sizeof dx), memcpy(&dy, b->near_y + j, sizeof dy);
         memcpy(&vx, b->near_vx + j, sizeof vx), memcpy(&vy, b->near_vy + j, sizeof vy);
         dx -= x, dy -= y;
-        if (b->cells == 1) { /* the nearest image of each */
+        if (nearest) {
             dx += (Floats)((Ints)(dx < -half) & (Ints)round) - (Floats)((Ints)(dx >= half) & (Ints)round);
             dy += (Floats)((Ints)(dy < -half) & (Ints)round) - (Floats)((Ints)(dy >= half) & (Ints)round);
         }
@@ -216,14 +209,18 @@ static inline void boids_look(const Boids *b, int32_t place, int32_t n, float to
 
 /* All observations and rewards, and this step's part of the log. */
 static void boids_observe(Boids *b) {
-    float terms[3] = {0}, heading[2] = {0}, totals[SUMS];
+    Floats terms = {0};
+    float heading[2] = {0}, totals[SUMS];
     for (int32_t row = 0, c = 0; row < b->cells; row++) {
         for (int32_t column = 0; column < b->cells; column++, c++) {
             if (b->first[c] == b->first[c + 1]) continue;
             int32_t n = boids_candidates(b, row, column);
             for (int32_t place = b->first[c]; place < b->first[c + 1]; place++) {
-                boids_look(b, place, n, totals);
-                boids_finish(b, b->order[place], totals, terms, heading);
+                if (b->cells == 1) /* two copies of the loop: registers are short */
+                    boids_look(b, place, n, 1, totals);
+                else
+                    boids_look(b, place, n, 0, totals);
+                boids_finish(b, b->order[place], totals, &terms, heading);
             }
         }
     }
@@ -257,27 +254,35 @@ static void boids_follow_rules(Boids *b) {
         for (int d = 0; d < 2; d++) actions[2 * i + d] = row[2 + d] + 2.0f * row[4 + d] + 2.0f * row[6 + d];
 }
 
-/* New velocities and places. */
+/* New velocities and places, in loops that hold one bound of each range: compilers turn one into a minimum or maximum
+ * of four birds, two into branches of one. */
 static void boids_fly(Boids *b) {
     const float *restrict actions = b->env.actions, edge = b->edge;
     float *restrict x = b->x, *restrict y = b->y, *restrict vx = b->vx, *restrict vy = b->vy;
-    float *restrict hx = b->hx, *restrict hy = b->hy, *restrict speeds = b->speed;
+    float *restrict hx = b->hx, *restrict hy = b->hy, *restrict speed = b->speed;
+    float *restrict forward = b->near_x, *restrict left = b->near_y;
     const int32_t birds = b->env.agents;
     for (int32_t i = 0; i < birds; i++) {
-        float forward = actions[2 * i], left = actions[2 * i + 1];
+        forward[i] = actions[2 * i] > -1.0f ? actions[2 * i] : -1.0f;
+        left[i] = actions[2 * i + 1] > -1.0f ? actions[2 * i + 1] : -1.0f;
+    }
+    for (int32_t i = 0; i < birds; i++) {
         /* The new velocity in the frame of the old heading. */
-        forward = speeds[i] + AGILITY * boids_cut(forward, -1.0f, 1.0f);
-        left = AGILITY * boids_cut(left, -1.0f, 1.0f);
-        float speed = sqrtf(forward * forward + left * left), cosine = forward / speed, sine = left / speed;
+        float along = speed[i] + AGILITY * (forward[i] < 1.0f ? forward[i] : 1.0f);
+        float across = AGILITY * (left[i] < 1.0f ? left[i] : 1.0f);
+        float fast = sqrtf(along * along + across * across), cosine = along / fast, sine = across / fast;
         float new_hx = hx[i] * cosine - hy[i] * sine, new_hy = hy[i] * cosine + hx[i] * sine;
-        speed = boids_cut(speed, SLOWEST, FASTEST);
-        float new_x = x[i] + new_hx * speed, new_y = y[i] + new_hy * speed;
+        hx[i] = new_hx, hy[i] = new_hy;
+        speed[i] = fast > SLOWEST ? fast : SLOWEST;
+    }
+    for (int32_t i = 0; i < birds; i++) {
+        speed[i] = speed[i] < FASTEST ? speed[i] : FASTEST;
+        vx[i] = hx[i] * speed[i], vy[i] = hy[i] * speed[i];
+        float new_x = x[i] + vx[i], new_y = y[i] + vy[i];
         new_x += new_x < 0.0f ? edge : 0.0f;
         new_y += new_y < 0.0f ? edge : 0.0f;
         x[i] = new_x - (new_x >= edge ? edge : 0.0f);
         y[i] = new_y - (new_y >= edge ? edge : 0.0f);
-        hx[i] = new_hx, hy[i] = new_hy, speeds[i] = speed;
-        vx[i] = new_hx * speed, vy[i] = new_hy * speed;
     }
 }
 
