@@ -50,6 +50,10 @@ def spin(w: Array, torque: Array, drag: Array) -> Array:
     return (torque - np.cross(w, INERTIA * w)) / INERTIA - ANGULAR_DRAG * drag[:, None] * w
 
 
+def closeness(distance: Array, span: float) -> Array:
+    return 1 - 0.8 * distance / span - 0.2 * np.minimum(distance, 1)
+
+
 class DroneSwarm:
     def __init__(
         self,
@@ -226,7 +230,7 @@ class DroneSwarm:
         self.aim()
         before, self.distance = self.distance, np.linalg.norm(self.target - self.x, axis=1)
         outside = (np.abs(self.x) > self.bound).any(1)
-        gain = (before - np.where(outside, self.span, self.distance)) / self.span
+        gain = np.where(outside, 0, closeness(self.distance, self.span)) - closeness(before, self.span)
         gain[self.collides()] *= np.where(gain > 0, 0, 2)[self.collides()]
         self.rewards = np.where(self.masks, gain, 0)
         self.crashed = outside & self.masks

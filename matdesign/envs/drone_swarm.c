@@ -1,18 +1,24 @@
 /* drone_swarm.c: drones fly to the targets of a task, all under one policy; an episode is one task.
  *
  * A drone's actions are the thrusts of its four rotors (drone_physics.c), its observation what it sees of itself, its
- * target and the nearest others (drone_observation.c). With closeness c = 1 - distance to the target / d_max, where d_max
- * is the diagonal of the space to fly in and c = 0 outside it, its reward is
+ * target and the nearest others (drone_observation.c). Its reward is
  *
- *     (c now - c before) * factor        factor: 1; while it collides, 0 for a gain and 2 for a loss
+ *     (closeness now - closeness before) * factor     factor: 1; while it collides, 0 for a gain and 2 for a loss
  *
- * so a collision can only take, and a way out and back gains nothing. Collisions are counted, they change no motion. A
+ * with closeness = 1 - distance to the target / d_max, where d_max is the diagonal of the space to fly in; NEAR_SHARE of
+ * it is measured by a d_max of NEAR alone, or the last metre would be too small a part of a flight to be learned. Outside
+ * the space closeness is 0.
+ *
+ * So a collision can only take, and a way out and back gains nothing. Collisions are counted, they change no motion. A
  * drone that leaves the space is put back at a random place by the next step, which has mask 0 for it.
  *
  * perf: drones within ON_TARGET of their targets when the episode ends; in race, gates passed over those at PAR_SPEED.
  * score: 1 m less the final distance, at least 0, averaged (in race: perf), times the fraction of steps without collision.
  */
 #include "drone_tasks.h"
+
+#define NEAR 1.0f /* m */
+#define NEAR_SHARE 0.2f
 
 enum { SCORE, PERF, RETURN, LENGTH, DISTANCE, COLLISION_RATE, CRASHES, TASK_SCORE, TASK_COLLISIONS = TASK_SCORE + TASKS };
 
@@ -211,10 +217,9 @@ static void drone_swarm_reset(Swarm *s) {
     drones_observe(s, near);
 }
 
-/* Reward for getting from distance `before` to `now`. */
-static inline float reward_of(float before, float now, float span, int collides) {
-    float gain = (before - now) / span;
-    return collides ? (gain > 0.0f ? 0.0f : 2.0f * gain) : gain;
+static inline float closeness(float distance, float span) {
+    float near = distance < NEAR ? distance : NEAR;
+    return 1.0f - (1.0f - NEAR_SHARE) / span * distance - NEAR_SHARE / NEAR * near;
 }
 
 static void drone_swarm_reward(Swarm *s, const uint8_t *collides) {
@@ -223,7 +228,8 @@ static void drone_swarm_reward(Swarm *s, const uint8_t *collides) {
         LANE(s, distance, i) = now;
         if (!s->env.masks[i]) continue;
         int outside = (fabsf(LANE(s, x, i)) > bound) | (fabsf(LANE(s, y, i)) > bound) | (fabsf(LANE(s, z, i)) > bound);
-        s->env.rewards[i] = reward_of(before, outside ? s->span : now, s->span, collides[i]);
+        float gain = (outside ? 0.0f : closeness(now, s->span)) - closeness(before, s->span);
+        s->env.rewards[i] = collides[i] ? (gain > 0.0f ? 0.0f : 2.0f * gain) : gain;
         s->returns += (double)s->env.rewards[i];
         s->collisions += collides[i];
         s->steps++;
