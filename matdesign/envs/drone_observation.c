@@ -116,23 +116,27 @@ INLINE void transpose(const Lanes columns[LANES], float (*rows)[PADDED]) {
     for (int r = 0; r < LANES; r++) memcpy(rows[r], &row[r], sizeof row[r]);
 }
 
-CLONES void drones_observe(const Swarm *s, const int16_t *near) {
-    Lanes seen[PADDED] = {{0}};
-    float *observation = s->env.observations, rows[LANES][PADDED];
-    int features = DRONE_OWN + 6 * s->neighbours, n = s->env.agents;
-    for (int first = 0; first < n; first += LANES) {
-        const Block *b = &s->blocks[first / LANES];
-        int lanes = n - first < LANES ? n - first : LANES;
-        Frame f;
-        frame_of(b, &f);
-        see_target(b, &f, seen);
-        for (int k = 0; k < s->neighbours; k++) {
-            int16_t kth[LANES];
-            for (int i = 0; i < LANES; i++) kth[i] = i < lanes ? near[s->neighbours * (first + i) + k] : -1;
-            see_neighbour(s, b, &f, kth, seen + DRONE_OWN + 6 * k);
-        }
-        for (int c = 0; c < features; c += LANES) transpose(seen + c, (float(*)[PADDED])&rows[0][c]);
-        for (int i = 0; i < lanes; i++)
-            memcpy(observation + (first + i) * features, rows[i], sizeof(float) * (size_t)features);
+/* The first `lanes` drones of block `b`: `near` and `observation` begin with its own. */
+CLONES static void observe_block(const Swarm *s, const Block *b, int lanes, const int16_t *near, float *observation) {
+    Lanes seen[PADDED];
+    float rows[LANES][PADDED];
+    int features = DRONE_OWN + 6 * s->neighbours;
+    Frame f;
+    frame_of(b, &f);
+    see_target(b, &f, seen);
+    for (int k = 0; k < s->neighbours; k++) {
+        int16_t kth[LANES];
+        for (int i = 0; i < LANES; i++) kth[i] = i < lanes ? near[s->neighbours * i + k] : -1;
+        see_neighbour(s, b, &f, kth, seen + DRONE_OWN + 6 * k);
     }
+    for (int c = features; c % LANES; c++) seen[c] = (Lanes){0};
+    for (int c = 0; c < features; c += LANES) transpose(seen + c, (float(*)[PADDED])&rows[0][c]);
+    for (int i = 0; i < lanes; i++) memcpy(observation + i * features, rows[i], sizeof(float) * (size_t)features);
+}
+
+void drones_observe(const Swarm *s, const int16_t *near) {
+    int features = DRONE_OWN + 6 * s->neighbours, n = s->env.agents;
+    for (int first = 0; first < n; first += LANES)
+        observe_block(s, &s->blocks[first / LANES], n - first < LANES ? n - first : LANES,
+                      near + s->neighbours * first, (float *)s->env.observations + first * features);
 }

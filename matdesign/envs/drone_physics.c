@@ -36,7 +36,10 @@
 #define LIMITED(values, most) \
     SELECT((values) > -(most), SELECT((values) < (most), values, (Lanes){0} + (most)), (Lanes){0} - (most))
 
-INLINE void advance_block(Block *b, const Lanes action[4], float h) {
+CLONES static void advance_block(Block *b, const float *actions, int lanes, float h) {
+    Lanes action[4] = {{0}};
+    for (int i = 0; i < lanes; i++)
+        for (int rotor = 0; rotor < 4; rotor++) action[rotor][i] = actions[4 * i + rotor];
     Lanes f0 = 1.0f + THRUST_RANGE * LIMITED(action[0], 1.0f), f1 = 1.0f + THRUST_RANGE * LIMITED(action[1], 1.0f);
     Lanes f2 = 1.0f + THRUST_RANGE * LIMITED(action[2], 1.0f), f3 = 1.0f + THRUST_RANGE * LIMITED(action[3], 1.0f);
     Lanes lift = b->lift, push = 0.25f * GRAVITY * lift * (f0 + f1 + f2 + f3);
@@ -76,12 +79,9 @@ INLINE void advance_block(Block *b, const Lanes action[4], float h) {
     b->vx += h * (ax - drag * kx), b->vy += h * (ay - drag * ky), b->vz += h * (az - drag * kz);
 }
 
-CLONES void drones_advance(Block *blocks, int drones, const float *actions, float timestep) {
+void drones_advance(Block *blocks, int drones, const float *actions, float timestep) {
     for (int first = 0; first < drones; first += LANES) {
-        Lanes action[4] = {{0}};
         int lanes = drones - first < LANES ? drones - first : LANES;
-        for (int i = 0; i < lanes; i++)
-            for (int rotor = 0; rotor < 4; rotor++) action[rotor][i] = actions[4 * (first + i) + rotor];
-        advance_block(&blocks[first / LANES], action, timestep);
+        advance_block(&blocks[first / LANES], actions + 4 * first, lanes, timestep);
     }
 }
