@@ -231,6 +231,16 @@ def test_what_needs_a_lattice_or_volume_refuses_a_cluster(measured):
         measure(measured, cluster(20), LJ)
 
 
+@pytest.mark.parametrize("measured", [RadialDistribution(), Coordination(), SpaceGroup(), PotentialEnergy()])
+def test_positions_that_are_not_numbers_and_unknown_species_are_refused(measured):
+    atoms = bulk("Cu", cubic=True)
+    with pytest.raises(InputError, match="material 'nickel' is for Ni"):
+        measure(measured, atoms, material("nickel"))
+    atoms.positions[1, 2] = np.nan
+    with pytest.raises(InputError, match="position of atom 2"):
+        measure(measured, atoms, material("copper"))
+
+
 # Radial distribution and structure factor
 
 
@@ -394,6 +404,6 @@ def test_space_group_says_where_the_tolerance_decides():
     doubtful = measure(SpaceGroup(tolerance=0.01), atoms, silicon)
     assert "the tolerance 0.01 decides" in doubtful.flag
     assert measure(SpaceGroup(tolerance=1e-4), atoms, silicon).value == 1
-    overlap = Atoms("Si2", [[0, 0, 0], [0, 0, 0.005]], cell=[3, 3, 3], pbc=True)
+    overlap = Atoms("Si2", [[0, 0, 0], [0, 0, 0.5]], cell=[3, 3, 3], pbc=True)
     with pytest.raises(SimulationError, match="no space group at tolerance"):
-        measure(SpaceGroup(), overlap, silicon)
+        measure(SpaceGroup(tolerance=0.8), overlap, silicon)

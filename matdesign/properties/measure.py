@@ -18,6 +18,8 @@ from matdesign.properties.cache import Cache, default_folder
 from matdesign.properties.measurement import Array, Estimate, Measurement
 from matdesign.properties.property import Property, Run, Sample, System
 from matdesign.sim import Material
+from matdesign.sim.simulation import OVERLAP
+from matdesign.sim.structure import check_atoms
 
 MOST_SEEDS = 1024
 NOT_RANDOM = "it is not random"
@@ -152,6 +154,8 @@ def _collect(
     progress: Progress | None,
 ) -> Measurement:
     for system in systems:
+        # Also for what needs no LAMMPS: a position that is not a number makes numbers that look fine.
+        check_atoms(system.structure, system.material, OVERLAP * system.material.length_scale)
         measured.check(system)
     start = time.monotonic()
     told = -math.inf
