@@ -27,6 +27,7 @@ BUDGET = (
     "agent.checkpoint_every",
     "quiet",
     "env.library",  # code is never loaded only because a stored file names it
+    "env.name",
     "lammps.library",
 )
 

@@ -82,7 +82,9 @@ def load_stored(path: Path, overrides: Sequence[str] = (), config_dir: Path | No
 
 def _check_code(config: Config, given: set[str]) -> None:
     """Refuses to load machine code only because a file that somebody passed on names it."""
-    for key, path in (("env.library", config.env.library), ("lammps.library", config.lammps.library)):
+    module = config.env.name if config.env.interface != "matdesign" and ":" in config.env.name else None
+    files = (("env.library", config.env.library), ("env.name", module), ("lammps.library", config.lammps.library))
+    for key, path in files:
         if path is not None and key not in given:
             raise InputError(f"this run loads code from {path}: if you trust that file, add {key}={path}")
 

@@ -43,11 +43,18 @@ class EnvConfig:
     """Which environment, and how many of it.
 
     Attributes:
-        name: a built-in environment, or the one in `library`.
+        name: a built-in environment, or the one in `library`; of a third party's: the registered name or
+            module:function.
         library: path of a compiled environment; None for a built-in one.
-        settings: what the environment itself can be told, checked by its own table.
+        settings: what the environment itself can be told, checked by its own table; a third party's takes them as
+            keyword arguments.
         envs: environments stepped together.
         threads: CPU threads that step them.
+        interface: whose interface the environment speaks: ours, or a third party's.
+        backend: what steps them: threads (one: serially) of this process, or worker processes, as a third party's need.
+        workers: processes that step them.
+        overlap: one half steps while the policy acts for the other.
+        timeout: seconds after which a worker that does not answer is replaced.
     """
 
     name: str
@@ -55,6 +62,11 @@ class EnvConfig:
     settings: dict[str, Setting]
     envs: Annotated[int, Range(1, 1_000_000)]
     threads: Annotated[int, Range(1, 1024)]
+    interface: Literal["matdesign", "gymnasium", "gymnasium.vector", "pettingzoo", "atari"] = "matdesign"
+    backend: Literal["threads", "processes"] = "threads"
+    workers: Annotated[int, Range(1, 1024)] = 1
+    overlap: bool = False
+    timeout: Annotated[float, Range(0.1, 86400)] = 60.0
 
     @property
     def environment(self) -> str:
@@ -64,7 +76,7 @@ class EnvConfig:
     @property
     def of_atoms(self) -> bool:
         """Whether it is the built-in one that runs on LAMMPS, and not a user's of that name."""
-        return self.library is None and self.name == "atoms"
+        return self.library is None and self.name == "atoms" and self.interface == "matdesign"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +84,15 @@ class PolicyConfig:
     """The network.
 
     Attributes:
-        kind: "equivariant" for atoms, "mlp" for anything; "auto" takes the first that fits.
+        kind: "equivariant" for atoms, "convolutional" for pictures, "mlp" for anything; "auto" takes the first that
+            fits.
         hidden: sizes of the tanh layers.
         log_sigma: initial logarithm of the standard deviation of continuous actions, in units of the action.
         log_sigma_minimum: its lower bound (equivariant).
         log_sigma_maximum: its upper bound (equivariant).
     """
 
-    kind: Literal["auto", "mlp", "equivariant"]
+    kind: Literal["auto", "mlp", "equivariant", "convolutional"]
     hidden: list[Annotated[int, Range(1, 4096)]]
     log_sigma: Annotated[float, Range(-20, 5)]
     log_sigma_minimum: Annotated[float, Range(-20, 5)]

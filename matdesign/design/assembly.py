@@ -1,13 +1,18 @@
 """From a configuration to what a run is made of: environments, policy, trainer."""
 
+from functools import partial
+
 from matdesign import envs as environments
+from matdesign.agents.convolution import ConvolutionalPolicy
 from matdesign.agents.equivariant import EquivariantPolicy
 from matdesign.agents.policies import MLPPolicy, Policy
+from matdesign.agents.records import RecordPolicy
 from matdesign.envs.atoms import SettingValue, atoms_layout, atoms_settings
 from matdesign.errors import InputError
-from matdesign.sections import Config
+from matdesign.sections import Config, EnvConfig
 from matdesign.sim import lammps
-from matdesign.vector import Vector
+from matdesign.vector import Batch, Vector
+from matdesign.vector.recipe import Native
 
 
 def setting(config: Config, name: str) -> float:
@@ -25,31 +30,67 @@ def reference(config: Config) -> float | None:
     return config.target.references.get(str(config.material.structure.atoms))
 
 
-def open_vector(config: Config) -> Vector:
+def open_vector(config: Config, *, own_memory: bool = False) -> Batch:
     """The configured environments.
+
+    Args:
+        config: its env section says how they are stepped.
+        own_memory: environments of ours in this process, whatever the backend: some of their results are read from
+            their own memory.
 
     Raises:
         InputError: a setting, structure or library that cannot be used.
     """
-    settings: dict[str, SettingValue] = {**config.env.settings}
-    if config.env.of_atoms:
+    env = config.env
+    parts = 2 if env.overlap else 1
+    if env.interface != "matdesign":
+        return _open_foreign(env, parts)
+    settings: dict[str, SettingValue] = {**env.settings}
+    prepare = None
+    if env.of_atoms:
         lammps.bind(config.lammps.library)
+        prepare = partial(lammps.bind, config.lammps.library)
         atoms = config.material.structure.build(config.material, seed=config.seed)
         settings = atoms_settings(atoms, config.material, settings)
-    return Vector(config.env.environment, settings, envs=config.env.envs, threads=config.env.threads)
+    if env.backend == "processes" and not own_memory:
+        from matdesign.vector.workers import Workers
+
+        recipe = Native(environment=env.environment, settings=settings, prepare=prepare)
+        return Workers(recipe, envs=env.envs, workers=env.workers, parts=parts, timeout=env.timeout)
+    threads = env.threads if env.backend == "threads" else env.workers
+    return Vector(env.environment, settings, envs=env.envs, threads=threads, parts=parts)
 
 
-def make_policy(config: Config, vector: Vector) -> Policy:
+def _open_foreign(env: EnvConfig, parts: int) -> Batch:
+    from matdesign.vector.foreign import Foreign, Gymnasium, GymnasiumVector, PettingZoo
+    from matdesign.vector.workers import Workers
+
+    if env.backend != "processes" or env.library is not None:
+        raise InputError(
+            f"env.interface={env.interface} runs in worker processes: use env.backend=processes, no library"
+        )
+    if env.interface == "atari":
+        recipe: Foreign = Gymnasium(make="matdesign.vector.atari:atari", settings={"game": env.name, **env.settings})
+    else:
+        kinds: dict[str, type[Foreign]] = {
+            "gymnasium": Gymnasium,
+            "gymnasium.vector": GymnasiumVector,
+            "pettingzoo": PettingZoo,
+        }
+        recipe = kinds[env.interface](make=env.name, settings=env.settings)
+    return Workers(recipe, envs=env.envs, workers=env.workers, parts=parts, timeout=env.timeout)
+
+
+def make_policy(config: Config, vector: Batch) -> Policy:
     """The configured network, with initial parameters from config.seed.
 
     Raises:
-        InputError: an equivariant policy was asked for in an environment without atoms.
+        InputError: the chosen kind of policy does not fit the environment.
     """
     choice = config.agent.policy
-    is_atoms = config.env.of_atoms
-    if choice.kind == "equivariant" and not is_atoms:
+    if choice.kind == "equivariant" and not config.env.of_atoms:
         raise InputError(f"agent.policy.kind=equivariant needs atoms, not {config.env.name}: use mlp")
-    if is_atoms and choice.kind != "mlp":
+    if config.env.of_atoms and choice.kind in ("auto", "equivariant"):
         return EquivariantPolicy(
             atoms_layout(config.material, config.env.settings),
             hidden=choice.hidden,
@@ -58,11 +99,18 @@ def make_policy(config: Config, vector: Vector) -> Policy:
             log_sigma_maximum=choice.log_sigma_maximum,
             seed=config.seed,
         )
-    return MLPPolicy(
-        vector.features,
-        vector.action_dims,
-        vector.choices,
-        hidden=choice.hidden,
-        log_sigma=choice.log_sigma,
-        seed=config.seed,
-    )
+    seen, done = vector.observation_layout, vector.action_layout
+    if done is not None and done.kind == "record":
+        raise InputError(
+            f"an action of {config.env.name} is {done.space}: a policy here makes choices or gives floats, not both "
+            "and no other types; wrap the environment"
+        )
+    actions = (vector.action_dims, vector.column_choices)
+    shape = seen.picture if seen is not None else None
+    if choice.kind == "convolutional" and shape is None:
+        raise InputError(f"agent.policy.kind=convolutional needs pictures, not {config.env.name}: use mlp")
+    if shape is not None and choice.kind in ("auto", "convolutional"):
+        return ConvolutionalPolicy(shape, *actions, hidden=choice.hidden, log_sigma=choice.log_sigma, seed=config.seed)
+    if seen is not None and not seen.plain:
+        return RecordPolicy(seen, *actions, hidden=choice.hidden, log_sigma=choice.log_sigma, seed=config.seed)
+    return MLPPolicy(vector.features, *actions, hidden=choice.hidden, log_sigma=choice.log_sigma, seed=config.seed)

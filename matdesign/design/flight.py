@@ -9,7 +9,7 @@ import torch
 
 from matdesign.agents.policies import Policy
 from matdesign.envs.atoms import AtomsResult, atoms_result
-from matdesign.vector import Vector
+from matdesign.vector import Batch, Vector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Flight:
 
 
 def fly(
-    vector: Vector,
+    vector: Batch,
     policy: Policy,
     *,
     episodes: int,
@@ -49,7 +49,6 @@ def fly(
     ended = np.zeros(vector.envs, int)
     sums = dict.fromkeys(vector.environment.log_names, 0.0)
     results: list[AtomsResult] = []
-    made_of_atoms = vector.environment.built_in and vector.environment.name == "atoms"
     vector.reset(seed)
     observations, actions = torch.from_numpy(vector.observations), torch.from_numpy(vector.actions)
     while ended.min() < each:
@@ -58,11 +57,13 @@ def fly(
         over = (vector.terminals | vector.truncations).reshape(vector.envs, vector.agents).any(axis=1)
         for index in map(int, np.flatnonzero(over)):
             figures = vector.log(index)
-            if ended[index] == each:
-                continue  # every environment counts equally often: short episodes would crowd out long ones
+            # Every environment counts equally often: short episodes would crowd out long ones. One that was lost with
+            # its worker has no figures.
+            if ended[index] == each or not figures["episodes"]:
+                continue
             for name in sums:
                 sums[name] += figures[name]
-            if made_of_atoms:
+            if isinstance(vector, Vector) and vector.environment.built_in and vector.environment.name == "atoms":
                 results.append(atoms_result(vector, index))
             ended[index] += 1
         if show is not None and over.any():

@@ -16,7 +16,7 @@ from matdesign.design.report import progress
 from matdesign.design.run import RunFolder
 from matdesign.errors import InputError
 from matdesign.sections import Config
-from matdesign.vector import Vector
+from matdesign.vector import Batch
 
 
 def train_run(config: Config, run: RunFolder) -> None:
@@ -41,7 +41,7 @@ def train_run(config: Config, run: RunFolder) -> None:
             )
 
 
-def make_trainer(config: Config, vector: Vector) -> PPO:
+def make_trainer(config: Config, vector: Batch) -> PPO:
     """The configured learner in these environments.
 
     Raises:
@@ -94,7 +94,7 @@ def fly_trained(config: Config, run: RunFolder, title: str) -> Flight:
     """
     torch.set_num_threads(config.agent.threads)
     evaluation = config.evaluation
-    with open_vector(config) as vector:
+    with open_vector(config, own_memory=True) as vector:
         policy = trained_policy(run, make_policy(config, vector))
         with progress(title, evaluation.episodes, quiet=config.quiet) as show:
             return fly(

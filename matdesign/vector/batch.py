@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from matdesign.envs import Environment
 from matdesign.errors import InputError
 from matdesign.scene import Scene
+
+if TYPE_CHECKING:
+    from matdesign.vector.spaces import ActionLayout, Layout
 
 CACHE_LINE = 64
 MOST_PARTS = 2
@@ -111,7 +114,12 @@ class Batch(ABC):
         column_choices: discrete actions of each column; empty for continuous ones.
         low: lower bound of observations.
         high: upper bound of observations.
+        observation_layout: how a row of observations holds a value of a third-party environment's space; None in ours.
+        action_layout: the same for actions.
     """
+
+    observation_layout: "Layout | None" = None
+    action_layout: "ActionLayout | None" = None
 
     def _describe(self, environment: Environment, shape: Rows, buffers: Buffers, *, envs: int, parts: int) -> None:
         self.environment = environment

@@ -10,7 +10,7 @@ import gymnasium
 from gymnasium.vector import AutoresetMode
 
 from matdesign.envs import Environment
-from matdesign.errors import InputError
+from matdesign.errors import InputError, MatdesignError
 from matdesign.vector.batch import Buffers, Rows
 from matdesign.vector.hosts import (
     LOG_NAMES,
@@ -20,8 +20,8 @@ from matdesign.vector.hosts import (
     PettingZooHost,
     Spaces,
 )
+from matdesign.vector.recipe import Description
 from matdesign.vector.spaces import ActionLayout, Layout
-from matdesign.vector.worker import Description
 
 
 @dataclass(kw_only=True)
@@ -55,20 +55,28 @@ class Foreign(ABC):
             action_type=action.dtype,
             choices=action.choices,
         )
-        name = self.make if isinstance(self.make, str) else getattr(self.make, "__name__", "environment")
-        environment = Environment(name=name, summary="", settings=(), log_names=LOG_NAMES, built_in=False, pointer=None)
+        environment = Environment(
+            name=self.name, summary="", settings=(), log_names=LOG_NAMES, built_in=False, pointer=None
+        )
         return Description(environment=environment, rows=rows, observation_layout=observation, action_layout=action)
 
     def made(self, settings: Mapping[str, Any]) -> Any:
         """A new one with these keyword arguments."""
-        if callable(self.make):
-            return self.make(**settings)
-        if self.make.rpartition(":")[2].isidentifier() and ":" in self.make:
-            return imported(self.make)(**settings)
         try:
+            if callable(self.make):
+                return self.make(**settings)
+            if ":" in self.make and self.make.rpartition(":")[2].isidentifier():
+                return imported(self.make)(**settings)
             return self.registered(self.make, settings)
-        except (gymnasium.error.Error, ImportError) as error:
-            raise InputError(f"Gymnasium cannot make {self.make!r}: {error}") from error
+        except MatdesignError:
+            raise
+        except Exception as error:
+            raise InputError(f"{self.name} cannot be made with {dict(settings)}: {error}") from error
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.make if isinstance(self.make, str) else getattr(self.make, "__name__", "environment")
 
     @abstractmethod
     def registered(self, name: str, settings: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from matdesign.errors import MatdesignError
-from matdesign.vector.worker import WorkerError
+from matdesign.vector.recipe import WorkerError
 
 GLANCE = 0.1  # seconds between two looks at whether a worker lives
 
@@ -22,11 +22,9 @@ class Process:
     Args:
         memory_file: descriptor of the shared memory, which may still be empty.
         recipe: the first message.
-        timeout: seconds that an answer may take.
     """
 
-    def __init__(self, memory_file: int, recipe: bytes, *, timeout: float) -> None:
-        self.timeout = timeout
+    def __init__(self, memory_file: int, recipe: bytes) -> None:
         here, there = socket.socketpair()
         with there:
             self._process = subprocess.Popen(  # noqa: S603 this very program
@@ -47,8 +45,8 @@ class Process:
         except OSError:
             return
 
-    def answer(self) -> Any:
-        """Return what the worker says next.
+    def answer(self, timeout: float) -> Any:
+        """Return what the worker says next, within `timeout` seconds.
 
         Raises:
             WorkerError: it died, or said nothing in time.
@@ -56,7 +54,7 @@ class Process:
         """
         begun = time.monotonic()
         while not self._connection.poll(GLANCE):
-            self.require_alive(begun)
+            self.require_alive(begun, timeout)
         try:
             answer = self._connection.recv()
         except (EOFError, OSError):
@@ -66,14 +64,14 @@ class Process:
             raise answer
         return answer
 
-    def require_alive(self, begun: float) -> None:
-        """Raise what `answer` raises if the worker died, or has not answered since `begun` for too long."""
+    def require_alive(self, begun: float, timeout: float) -> None:
+        """Raise what `answer` raises if the worker died, or has not answered for `timeout` seconds since `begun`."""
         if self._process.poll() is not None:
             if self._connection.poll(0):
-                self.answer()
+                self.answer(timeout)
             raise WorkerError(self._death())
-        if time.monotonic() - begun > self.timeout:
-            raise WorkerError(f"did not answer for {self.timeout:g} s")
+        if time.monotonic() - begun > timeout:
+            raise WorkerError(f"did not answer for {timeout:g} s")
 
     def end(self, patience: float = 0.0) -> None:
         """End it and what it started, by force if it does not do so within `patience` seconds."""

@@ -132,6 +132,12 @@ class Layout:
             return 0.0, 255.0
         return min(float(leaf.low.min()) for leaf in self.leaves), max(float(leaf.high.max()) for leaf in self.leaves)
 
+    @property
+    def picture(self) -> tuple[int, ...] | None:
+        """Channels, height and width of a space of one picture of bytes; None for any other."""
+        one = self.leaves[0]
+        return one.shape if len(self.leaves) == 1 and one.dtype == np.uint8 and len(one.shape) == 3 else None
+
     def views(self, rows: Array) -> list[Array]:
         """Views on C-contiguous rows [n, columns], one for each leaf: [n, *shape]."""
         records = rows.view(np.uint8).view(self.record)[:, 0]
@@ -151,8 +157,10 @@ class Layout:
 
     def unflatten(self, row: Array) -> Any:
         """The value of a row [columns], in memory of its own."""
-        rows = np.ascontiguousarray(row)[None]
-        return nested(self.space, iter([view[0].copy() for view in self.views(rows)]))
+        views = self.views(np.ascontiguousarray(row)[None])
+        # No view[0]: a scalar would lose its byte order.
+        arrays = [view.copy().reshape(leaf.shape) for leaf, view in zip(self.leaves, views, strict=True)]
+        return nested(self.space, iter(arrays))
 
     def require(self, space: spaces.Space[Any], what: str) -> None:
         """Refuse a space that differs from this one.
@@ -224,8 +232,7 @@ class ActionLayout(Layout):
     def value(self, rows: Array) -> Any:
         """The action in a row [columns], or the batch of those in rows [n, columns]."""
         if self.kind == "record":
-            arrays = [view if rows.ndim > 1 else view[0] for view in self.views(np.atleast_2d(rows))]
-            return nested(self.space, iter([array.copy() for array in arrays]))
+            return self.unflatten(rows) if rows.ndim == 1 else nested(self.space, iter(self.views(rows)))
         convert = _choices if self.kind == "choices" else _floats
         parts = zip(self.leaves, self._columns, strict=True)
         return nested(self.space, iter([convert(leaf, rows[..., columns]) for leaf, columns in parts]))

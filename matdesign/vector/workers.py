@@ -19,11 +19,12 @@ from matdesign.scene import Scene
 from matdesign.vector import interface
 from matdesign.vector.batch import Batch, Buffers, checked_counts, mean_log
 from matdesign.vector.process import GLANCE, Process
-from matdesign.vector.worker import CALL, GATE_BYTES, Description, Place, Recipe, WorkerError, require_same
+from matdesign.vector.recipe import CALL, GATE_BYTES, Description, Place, Recipe, WorkerError, require_same
 
 MOST_FAILURES = 3  # of one worker in a row: then the environment itself is at fault
 MOST_WORKERS = 1024
 PATIENCE = 2.0  # seconds that a worker has to close its environments
+START = 60.0  # seconds that importing and opening may take
 SPINS = 1000  # looks before sleeping, as the thread pool's
 
 
@@ -36,16 +37,12 @@ class Workers(Batch):
     the last `log` is lost.
 
     Args:
-        recipe: `matdesign.vector.worker.Native`, or one of `matdesign.vector.foreign`.
+        recipe: `matdesign.vector.recipe.Native`, or one of `matdesign.vector.foreign`.
         envs: number of environments.
         workers: processes; each steps an equal share of every part, one environment at least. Results do not depend on
             their number.
         parts: 1, or 2 to step one half while acting for the other.
-        timeout: seconds that a step, a reset or a start may take.
-
-    Attributes:
-        observation_layout: how a row of observations holds a value of a third-party environment's space; None for ours.
-        action_layout: the same for actions.
+        timeout: seconds that a step or a reset may take.
 
     Raises:
         InputError: as for `Vector`, a third-party environment that cannot be made, or spaces that differ.
@@ -81,7 +78,7 @@ class Workers(Batch):
 
     def _open(self, envs: int, parts: int) -> None:
         self._processes = [self._launch() for _ in self._places]
-        descriptions: list[Description] = [process.answer() for process in self._processes]
+        descriptions: list[Description] = [process.answer(START) for process in self._processes]
         description = descriptions[0]
         for other in descriptions[1:]:
             require_same(description, other)
@@ -97,7 +94,7 @@ class Workers(Batch):
         for process, place in zip(self._processes, self._places, strict=True):
             process.tell(place)
         for process in self._processes:
-            process.answer()
+            process.answer(START)
         buffers = Buffers.carved(memory[start:], description.rows, envs)
         self._describe(description.environment, description.rows, buffers, envs=envs, parts=parts)
         self.observation_layout = description.observation_layout
@@ -133,7 +130,7 @@ class Workers(Batch):
         begun = time.monotonic()
         while (late := interface.gates_wait(self._gates, len(self._places), part, int(1000 * GLANCE))) >= 0:
             try:
-                self._processes[late].require_alive(begun)
+                self._processes[late].require_alive(begun, self._timeout)
             except WorkerError as lost:
                 self._restart(late, lost)
                 begun = time.monotonic()
@@ -177,7 +174,7 @@ class Workers(Batch):
         os.close(self._memory_file)
 
     def _launch(self) -> Process:
-        return Process(self._memory_file, self._recipe, timeout=self._timeout)
+        return Process(self._memory_file, self._recipe)
 
     def _gate(self, index: int) -> int:
         return self._gates + GATE_BYTES * index
@@ -215,7 +212,7 @@ class Workers(Batch):
     def _reply(self, index: int, message: object) -> list[Any]:
         while True:
             try:
-                answers: list[Any] = self._processes[index].answer()
+                answers: list[Any] = self._processes[index].answer(self._timeout)
                 return answers
             except WorkerError as lost:
                 self._restart(index, lost)
@@ -237,9 +234,9 @@ class Workers(Batch):
             seed = np.random.SeedSequence((self._seed, index, self._restarts_ever)).generate_state(1)[0]
             self._processes[index] = process = self._launch()
             try:
-                process.answer()
+                process.answer(START)
                 process.tell(replace(self._places[index], seed=int(seed)))
-                process.answer()
+                process.answer(START)
             except WorkerError as again:
                 lost = again
                 continue
