@@ -1,4 +1,4 @@
-"""Speed of the vectorizer on squared, the field's minimal environment.
+"""Speed of the vectorizer on squared, the field's minimal environment, and of the other games.
 
 Actions are random and differ over agents and steps, as in a rollout. Only `step` is timed; steps that reset an
 environment are not counted as agent steps, though their time is. The reference is what PufferLib 3.0 does in plain C
@@ -20,6 +20,17 @@ import table
 from matdesign.vector import Vector
 
 REFERENCE = 95e6  # agent steps per second
+# Settings, environments and the peer's figure for each other game. Observations have the same size (pong 8 floats,
+# breakout 118 floats, snake 121 bytes), but for boids: 8 floats from the neighbours of 256 birds, where the peer's
+# figure is for squares of one bird, which sees 4 floats.
+GAMES: tuple[tuple[str, dict[str, float], int, float], ...] = (
+    ("pong", {"frameskip": 1}, 1024, 45e6),
+    ("pong", {"frameskip": 4}, 1024, 45e6),
+    ("breakout", {"frameskip": 4}, 1024, 5.9e6),
+    ("snake", {"snakes": 16}, 256, 6.5e6),
+    ("snake", {"snakes": 256, "width": 640, "height": 360, "food": 4096}, 4, 6.5e6),
+    ("boids", {"birds": 256}, 16, 17e6),
+)
 TAPE = 64  # batches of actions prepared in advance
 PEER = Path(__file__).parent / "peers" / "pufferlib" / "bin" / "python"
 PEER_PROGRAM = """
@@ -45,11 +56,16 @@ print(json.dumps(samples[1:]))
 """
 
 
-def agent_steps_per_second(envs: int, threads: int, *, repeats: int, steps: int) -> list[float]:
-    """Step squared `steps` times for each sample, after one sample that is dropped."""
-    tape = np.random.default_rng(0).integers(0, 5, (TAPE, envs, 1), np.int32)
+def agent_steps_per_second(
+    name: str, settings: dict[str, float], envs: int, threads: int, *, repeats: int, steps: int
+) -> list[float]:
+    """Step an environment `steps` times for each sample, after one sample that is dropped."""
+    random = np.random.default_rng(0)
     samples = []
-    with Vector("squared", {}, envs=envs, threads=threads) as vector:
+    with Vector(name, settings, envs=envs, threads=threads) as vector:
+        shape = (TAPE, *vector.actions.shape)
+        tape = random.integers(0, vector.choices, shape) if vector.choices else random.uniform(-1, 1, shape)
+        tape = tape.astype(vector.actions.dtype)
         vector.reset(0)
         for _ in range(repeats + 1):
             seconds, live = 0.0, 0
@@ -58,7 +74,7 @@ def agent_steps_per_second(envs: int, threads: int, *, repeats: int, steps: int)
                 start = time.perf_counter()
                 vector.step()
                 seconds += time.perf_counter() - start
-                live += np.count_nonzero(vector.masks)
+                live += int(np.count_nonzero(vector.masks))
             samples.append(live / seconds)
     return samples[1:]
 
@@ -85,7 +101,7 @@ def main() -> None:
     for envs in sizes:
         steps = int(work / envs)
         for threads in (1, 2):
-            samples = agent_steps_per_second(envs, threads, repeats=repeats, steps=steps)
+            samples = agent_steps_per_second("squared", {}, envs, threads, repeats=repeats, steps=steps)
             case = f"squared {envs} envs {threads} thread{'s' * (threads > 1)}"
             results.add(case, "agent steps", samples, "1/s", reference=REFERENCE)
         peer = f"squared {envs} envs PufferLib 3.0"
@@ -99,6 +115,11 @@ def main() -> None:
             results.skip(peer, run.stderr.strip().splitlines()[-1])
             continue
         results.add(peer, "agent steps", json.loads(run.stdout), "1/s", reference=REFERENCE)
+    for name, settings, envs, reference in GAMES:
+        steps = int(work / 20 / envs / settings.get("snakes", settings.get("birds", 1)))
+        samples = agent_steps_per_second(name, settings, envs, 1, repeats=repeats, steps=steps)
+        case = f"{name} {envs} envs " + " ".join(f"{key} {value:g}" for key, value in list(settings.items())[:1])
+        results.add(case, "agent steps", samples, "1/s", reference=reference)
     results.add("step() of one environment", "time", call_overhead(repeats=repeats), "ns")
     results.close()
 

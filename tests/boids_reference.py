@@ -66,7 +66,7 @@ class Boids:
             return
         if self.rules:
             o = self.observations
-            actions = o[:, 2:4] + 2 * o[:, 4:6] + 2 * o[:, 6:8]
+            actions = 0.3 * o[:, 2:4] + 10 * o[:, 4:6] + 30 * o[:, 6:8]
         cut = np.clip(actions, -1, 1)
         left = np.stack([-self.headings[:, 1], self.headings[:, 0]], axis=1)
         velocities = self.velocities + AGILITY * (cut[:, :1] * self.headings + cut[:, 1:] * left)

@@ -64,7 +64,7 @@ def test_rules_write_the_actions_and_make_a_flock() -> None:
                 before = vector.observations.copy()
                 vector.step()
             if rules:
-                expected = before[:, 2:4] + 2 * before[:, 4:6] + 2 * before[:, 6:8]
+                expected = 0.3 * before[:, 2:4] + 10 * before[:, 4:6] + 30 * before[:, 6:8]
                 assert np.allclose(vector.actions, expected, atol=1e-6)
             figures.append(vector.log())
     assert figures[0]["polarisation"] < 0.3
