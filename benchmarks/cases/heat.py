@@ -62,7 +62,7 @@ CASES = [
     Case(
         label="fluid, Mueller-Plathe, 15 sigma",
         measured=MuellerPlathe(
-            temperature=1.35, equilibration=4_000, settle=2_000, steps=20_000, swap=10, lengths=(2,), bins=8
+            temperature=1.35, equilibration=4_000, settle=2_000, steps=20_000, swap=20, lengths=(2,), bins=8
         ),
         build=fluid(4, 4, 4),
         reference=FLUID,
@@ -71,7 +71,7 @@ CASES = [
     Case(
         label="fluid, Mueller-Plathe, extrapolated",
         measured=MuellerPlathe(
-            temperature=1.35, equilibration=4_000, settle=2_000, steps=20_000, swap=10, lengths=(2, 3, 4), bins=6
+            temperature=1.35, equilibration=4_000, settle=2_000, steps=20_000, swap=40, lengths=(2, 3, 4), bins=6
         ),
         build=fluid(4, 3, 3),
         reference=FLUID,
