@@ -13,7 +13,7 @@ TASKS = ("idle", "hover", "orbit", "follow", "cube", "congo", "flag", "plane", "
 GRAVITY, MASS, ARM, TORQUE_PER_THRUST = 9.81, 4.34, 0.315, 8.004e-4
 INERTIA = np.array([0.0820, 0.0845, 0.1377])
 LINEAR_DRAG, ANGULAR_DRAG, THRUST_RANGE = 0.465, 0.9, 0.5
-COLLISION, RANGE, FREE, GATE, GATES = 0.9, 2.5, 1.3, 0.6, 6
+COLLISION, RANGE, FREE, GATE, GATES = 0.9, 1.8, 1.3, 0.6, 6
 
 
 def uniform(random: SplitMix64) -> float:

@@ -11,6 +11,7 @@ from drone_reference import (
     INERTIA,
     LINEAR_DRAG,
     MASS,
+    RANGE,
     TASKS,
     DroneSwarm,
     closeness,
@@ -222,9 +223,11 @@ def test_free_rotation_keeps_momentum_and_energy() -> None:
 
 @pytest.mark.parametrize("drones", [1, 64, 200, 1024])
 def test_grid_finds_the_neighbours_of_all_pairs(drones: int) -> None:
-    """On the way into a dense lattice."""
+    """On the way into a lattice so dense that they collide."""
     k = 5
-    with Vector("drone_swarm", settings("cube", drones, neighbours=k), envs=1) as vector:
+    edge = round(drones ** (1 / 3) + 0.499)
+    lattice = np.stack(np.unravel_index(np.arange(drones), (edge,) * 3), axis=1) - (edge - 1) / 2
+    with Vector("drone_swarm", {"drones": drones, "neighbours": k, "points": lattice}, envs=1) as vector:
         vector.reset(1)
         for _ in range(120):
             vector.actions[:] = pilot(vector.observations)
@@ -232,19 +235,19 @@ def test_grid_finds_the_neighbours_of_all_pairs(drones: int) -> None:
         x, turned = spheres(vector)[:, 0], attitudes(vector)
         v = np.einsum("nij,nj->ni", turned, vector.observations[:, 9:12].astype(float)) / 0.4
         distances = pairs(x)
-        assert drones == 1 or (distances < 2.5).sum(1).max() > k
+        assert drones == 1 or (distances < RANGE).sum(1).max() > k
         order = np.argsort(distances, axis=1)[:, :k]
         for slot in range(min(k, drones - 1)):
             other = order[:, slot]
             d = distances[np.arange(drones), other][:, None]
-            weight = np.maximum(1 - d / 2.5, 0)
+            weight = np.maximum(1 - d / RANGE, 0)
             way = np.einsum("nji,nj->ni", turned, (x[other] - x) / d) * weight
             relative = 0.4 * np.einsum("nji,nj->ni", turned, v[other] - v) * weight
             seen = vector.observations[:, 20 + 6 * slot : 26 + 6 * slot]
             # Two neighbours at the same distance, to rounding, may stand in either order.
             gaps = np.abs(np.sort(distances, axis=1)[:, : k + 1, None] - d[:, None]).squeeze(-1)
             clear = (gaps < 1e-4).sum(1) == 1
-            clear |= d[:, 0] > 2.5
+            clear |= d[:, 0] > RANGE
             assert clear.mean() > 0.7
             np.testing.assert_allclose(seen[clear], np.concatenate([way, relative], 1)[clear], atol=2e-3)
         for slot in range(drones - 1, k):

@@ -9,7 +9,7 @@
 #define BAND (0.5f * SENSING_RANGE)
 
 /* A space of MOST_DRONES has an edge of 70.5 m (see bound in drone_swarm.c); two empty bands lie beyond either end. */
-enum { REACH = 2, MOST_BANDS = 57 + 2 * REACH, MOST_WORDS = MOST_DRONES / 64 };
+enum { REACH = 2, MOST_BANDS = 79 + 2 * REACH, MOST_WORDS = MOST_DRONES / 64 };
 
 typedef struct {
     float x[3][MOST_DRONES];

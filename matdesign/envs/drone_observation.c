@@ -65,7 +65,7 @@ INLINE void see_target(const Block *b, const Frame *f, Lanes seen[DRONE_OWN]) {
 
 /* `near`: of each lane the neighbour's number, -1 for none. */
 INLINE void see_neighbour(const Swarm *s, const Block *b, const Frame *f, const int16_t near[LANES], Lanes seen[6]) {
-    Lanes x = b->x + SENSING_RANGE, y = b->y, z = b->z, vx = b->vx, vy = b->vy, vz = b->vz; /* out of range */
+    Lanes x = b->x + 2.0f * SENSING_RANGE, y = b->y, z = b->z, vx = b->vx, vy = b->vy, vz = b->vz; /* nobody */
     for (int i = 0; i < LANES; i++) {
         if (near[i] < 0) continue;
         const Block *o = &s->blocks[near[i] / LANES];

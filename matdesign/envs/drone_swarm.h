@@ -13,7 +13,7 @@
 #define ROTOR_RADIUS 0.15f
 #define COLLISION_DISTANCE (2.0f * (BODY_RADIUS + ROTOR_RADIUS)) /* 0.9: rotors touch */
 #define ON_TARGET (0.5f * COLLISION_DISTANCE)                     /* closer than this, a drone is where it should be */
-#define SENSING_RANGE 2.5f                                        /* farther drones are not seen */
+#define SENSING_RANGE (2.0f * COLLISION_DISTANCE)                 /* farther drones are not seen */
 
 #define DRONE_LIMIT 5.0f /* of an observed number */
 
