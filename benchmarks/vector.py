@@ -22,12 +22,15 @@ from matdesign.vector import Vector
 REFERENCE = 95e6  # agent steps per second
 # Settings, environments and the peer's figure for each other game. Observations have the same size (pong 8 floats,
 # breakout 118 floats, snake 121 bytes), but for boids: 8 floats from the neighbours of 256 birds, where the peer's
-# figure is for squares of one bird, which sees 4 floats.
+# figure is for squares of one bird, which sees 4 floats; and for drones: 20 floats, or 44 with the nearest four of a
+# swarm of 64, sought at every step either way.
 GAMES: tuple[tuple[str, dict[str, float], int, float], ...] = (
     ("pong", {"frameskip": 1}, 1024, 45e6),
     ("pong", {"frameskip": 4}, 1024, 45e6),
     ("breakout", {"frameskip": 4}, 1024, 5.9e6),
     ("snake", {"snakes": 16}, 256, 6.5e6),
+    ("drone_swarm", {"neighbours": 0}, 16, 26e6),
+    ("drone_swarm", {"neighbours": 4}, 16, 26e6),
     ("snake", {"snakes": 256, "width": 640, "height": 360, "food": 4096}, 4, 6.5e6),
     ("boids", {"birds": 256}, 16, 17e6),
 )
