@@ -1,0 +1,114 @@
+"""One agent of a game at the keyboard: `python -m matdesign.design.play [RUN] [env=snake] [KEY=VALUE ...]`.
+
+Arrow keys or w a s d steer the first agent of the first environment, q leaves. The others follow the policy of RUN, or
+act at random. In Pong and Breakout no key means to stay, in snake straight on.
+"""
+
+import os
+import select
+import shutil
+import sys
+import termios
+import time
+import tty
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from matdesign.agents.policies import Policy
+from matdesign.config import load
+from matdesign.design.assembly import make_policy, open_vector
+from matdesign.design.run import RunFolder
+from matdesign.design.training import trained_policy
+from matdesign.errors import InputError, MatdesignError
+from matdesign.render.terminal import frame
+from matdesign.vector import Batch
+
+ARROWS = {"\x1b[A": "w", "\x1b[B": "s", "\x1b[C": "d", "\x1b[D": "a"}
+# What a key does, and what no key does, in each game that people play.
+KEYS = {
+    "snake": ({"s": 0, "w": 1, "a": 2, "d": 3}, -1),
+    "pong": ({"w": 1, "s": 2}, 0),
+    "breakout": ({"a": 1, "d": 2}, 0),
+    "squared": ({"s": 1, "w": 2, "a": 3, "d": 4}, 0),
+}
+STEPS_A_SECOND = {"snake": 8.0, "pong": 15.0, "breakout": 15.0, "squared": 4.0}
+
+
+def act(vector: Batch, policy: Policy | None, random: np.random.Generator, own: int) -> None:
+    """Writes the actions of all agents: `own` for the first one."""
+    if policy is None:
+        vector.actions[:] = random.integers(0, vector.choices, vector.actions.shape)
+    else:
+        vector.actions[:] = policy.act(torch.from_numpy(vector.observations), None).numpy()
+    vector.actions[0] = own
+
+
+def play(name: str, vector: Batch, policy: Policy | None, *, seed: int) -> None:
+    """Shows the first environment and steps it at the pace of a person, until q."""
+    keys, idle = KEYS[name]
+    random = np.random.default_rng(seed)
+    vector.reset(seed)
+    score = best = 0.0
+    with _keyboard():
+        while "q" not in (typed := _typed(1 / STEPS_A_SECOND[name])):
+            known = [keys[key] for key in typed if key in keys]
+            act(vector, policy, random, known[-1] if known else idle)
+            vector.step()
+            score = score + float(vector.rewards[0]) if vector.masks[0] else 0.0
+            best = max(best, score)
+            columns, lines = shutil.get_terminal_size()
+            sys.stdout.write(frame(vector.scene(0), columns, lines - 1))
+            sys.stdout.write(f"\r\n{name}: score {score:g}, best {best:g}; arrows or w a s d steer, q leaves\x1b[K")
+            sys.stdout.flush()
+
+
+def _typed(seconds: float) -> str:
+    """Keys typed during the next `seconds`, in their order; arrows as letters."""
+    end, text = time.monotonic() + seconds, ""
+    while (left := end - time.monotonic()) > 0:
+        if select.select([sys.stdin], [], [], left)[0]:
+            text += os.read(sys.stdin.fileno(), 64).decode(errors="ignore")
+    for arrow, letter in ARROWS.items():
+        text = text.replace(arrow, letter)
+    return text
+
+
+@contextmanager
+def _keyboard() -> Iterator[None]:
+    """The terminal without echo and line by line editing, on a page of its own; as it was afterwards."""
+    before = termios.tcgetattr(sys.stdin)
+    sys.stdout.write("\x1b[?1049h\x1b[?25l\x1b[2J")
+    try:
+        tty.setcbreak(sys.stdin)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        sys.stdout.write("\x1b[?25h\x1b[?1049l")
+        sys.stdout.flush()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Reads the command line and plays."""
+    run = RunFolder.open(Path(arguments[0])) if arguments and "=" not in arguments[0] else None
+    settings = [*arguments[1 if run else 0 :], "env.envs=1"]
+    config = run.config(settings) if run else load(settings if arguments else ["env=snake", *settings])
+    if config.env.name not in KEYS:
+        raise InputError(f"{config.env.name} has no keys: play {', '.join(KEYS)}")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InputError("there is no terminal to play in: start this from one")
+    with open_vector(config) as vector:
+        policy = trained_policy(run, make_policy(config, vector)) if run else None
+        play(config.env.name, vector, policy, seed=config.seed)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except MatdesignError as error:
+        sys.exit(f"matdesign: {error}")
+    except KeyboardInterrupt:
+        pass
