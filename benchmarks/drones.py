@@ -2,8 +2,8 @@
 
 Both fly the same 16 starts of every task with 64 drones: `on target` is the share of drones within 0.45 m of their
 targets when the episode ends (in race: gates passed over those at 2 m/s), `distance` the median over drones,
-`collisions` the share of steps in which a drone is within 0.9 m of another. `letter` is a formation the policy never saw, given as
-target points alone. A sample is one training seed; the policy flies the mean of its actions.
+`collisions` the share of steps in which a drone is within 0.9 m of another. `letter` is a formation the policy never
+saw, given as target points alone. A sample is one training seed; the policy flies the mean of its actions.
 """
 
 import json
