@@ -8,6 +8,7 @@ from matdesign.agents.equivariant import EquivariantPolicy
 from matdesign.agents.policies import MLPPolicy, Policy
 from matdesign.agents.records import RecordPolicy
 from matdesign.envs.atoms import SettingValue, atoms_layout, atoms_settings
+from matdesign.envs.drones import drone_settings
 from matdesign.errors import InputError
 from matdesign.sections import Config, EnvConfig
 from matdesign.sim import lammps
@@ -52,6 +53,8 @@ def open_vector(config: Config, *, own_memory: bool = False) -> Batch:
         prepare = partial(lammps.bind, config.lammps.library)
         atoms = config.material.structure.build(config.material, seed=config.seed)
         settings = atoms_settings(atoms, config.material, settings)
+    elif env.environment == "drone_swarm":
+        settings = drone_settings(settings)
     if env.backend == "processes" and not own_memory:
         from matdesign.vector.workers import Workers
 
