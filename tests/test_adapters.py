@@ -1,7 +1,11 @@
 """Gymnasium's and PettingZoo's own checkers, and what their interfaces promise."""
 
+import importlib.util
+import subprocess
+import sys
 import warnings
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
@@ -12,12 +16,13 @@ from squared_reference import Squared
 from test_vector import walkers  # noqa: F401  a fixture
 
 from matdesign.config import load
+from matdesign.envs import built_in
 from matdesign.envs.atoms import atoms_settings
 from matdesign.errors import InputError
 from matdesign.sim.lammps import bind
 from matdesign.vector import Vector
 from matdesign.vector.gymnasium_adapter import GymnasiumEnv, GymnasiumVectorEnv, agent_spaces
-from matdesign.vector.pettingzoo_adapter import PettingZooEnv
+from matdesign.vector.pettingzoo_adapter import PettingZooEnv, parallel_env
 
 
 def test_gymnasium_checker_discrete() -> None:
@@ -162,6 +167,51 @@ def test_pettingzoo_gives_each_agent_its_own_row(walkers: str) -> None:  # noqa:
         vector.reset(3)
         assert data_equivalence(list(again.values()), list(vector.observations))
     env.close()
+
+
+def test_registered_by_name() -> None:
+    single = [spec for spec in gymnasium.registry if spec.startswith("matdesign/")]
+    assert {"matdesign/squared-v0", "matdesign/pong-v0", "matdesign/breakout-v0"} <= set(single)
+    for spec in single:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            check_env(gymnasium.make(spec).unwrapped, skip_render_check=True)
+    program = (
+        "import gymnasium; gymnasium.make('matdesign.vector.gymnasium_adapter:matdesign/squared-v0').reset(seed=0)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)  # with nothing else imported
+    env = gymnasium.make("matdesign/squared-v0", settings={"size": 5})
+    assert env.reset(seed=3)[0].tolist() == Squared(3, 0, 5).observation().tolist()
+    batch = gymnasium.make_vec("matdesign/squared-v0", num_envs=3, vectorization_mode="vector_entry_point")
+    assert isinstance(batch, GymnasiumVectorEnv)
+    assert batch.reset(seed=3)[0].shape == (3, 121)
+
+
+def test_pettingzoo_by_name() -> None:
+    env = parallel_env("squared", size=5)
+    observations, _ = env.reset(seed=3)
+    assert observations["agent_0"].tolist() == Squared(3, 0, 5).observation().tolist()
+    for name in ("boids", "snake", "drone_swarm"):
+        if name in built_in():
+            parallel_api_test(parallel_env(name), num_cycles=20)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("stable_baselines3") is None, reason="stable-baselines3 is not installed")
+def test_stable_baselines_trains_on_ours() -> None:
+    """Their PPO, unchanged, on an environment of ours by its name: it walks to the target far better than chance."""
+    import torch
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.evaluation import evaluate_policy
+
+    torch.set_num_threads(1)
+    env = make_vec_env("matdesign/squared-v0", n_envs=8, seed=0, env_kwargs={"settings": {"size": 3}})
+    model = PPO("MlpPolicy", env, n_steps=64, batch_size=256, gamma=0.9, learning_rate=3e-3, seed=0, device="cpu")
+    before, _ = evaluate_policy(model, env, n_eval_episodes=40)
+    model.learn(12000)
+    after, _ = evaluate_policy(model, env, n_eval_episodes=40)
+    assert before < 0.3
+    assert after > 0.6
 
 
 def test_spaces_of_several_action_columns() -> None:

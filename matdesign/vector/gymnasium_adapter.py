@@ -1,10 +1,16 @@
 """Environments of this package behind Gymnasium's interfaces, for tools that expect them.
 
+Importing this module registers every built-in environment of one agent with Gymnasium, as matdesign/NAME-v0:
+
+    import gymnasium
+    env = gymnasium.make("matdesign.vector.gymnasium_adapter:matdesign/squared-v0", settings={"size": 5})
+
 Both adapters copy what they return; training on the buffers of `Vector` itself is faster.
 """
 
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium import Env
 from gymnasium.spaces import Box, Discrete, MultiDiscrete, Space
@@ -12,9 +18,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from matdesign.envs import built_in
 from matdesign.errors import InputError
 from matdesign.vector.interface import SettingValues
-from matdesign.vector.vector import Vector
+from matdesign.vector.vector import Vector, described
 
 Array = NDArray[Any]
 
@@ -93,8 +100,8 @@ class GymnasiumEnv(Env[Array, Any]):
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
 
-    def __init__(self, environment: str, settings: SettingValues) -> None:
-        self.vector = Vector(environment, settings, envs=1)
+    def __init__(self, environment: str, settings: SettingValues | None = None) -> None:
+        self.vector = Vector(environment, settings or {}, envs=1)
         _require_one_agent(self.vector)
         self.observation_space, self.action_space = agent_spaces(self.vector)
 
@@ -122,9 +129,34 @@ class GymnasiumEnv(Env[Array, Any]):
         self.vector.close()
 
 
+def vector_env(
+    environment: str, num_envs: int, settings: SettingValues | None = None, threads: int = 1
+) -> GymnasiumVectorEnv:
+    """What `gymnasium.make_vec` calls."""
+    return GymnasiumVectorEnv(environment, settings or {}, envs=num_envs, threads=threads)
+
+
 def _require_one_agent(vector: Vector) -> None:
     if vector.agents != 1:
         vector.close()
         raise InputError(
             f"{vector.environment.name} has {vector.agents} agents: use PettingZooEnv, or set it to one agent"
         )
+
+
+def _register() -> None:
+    for name in built_in():
+        try:
+            _, rows, _ = described(name, {})
+        except InputError:  # it has settings without a default
+            continue
+        if rows.agents == 1:
+            gymnasium.register(
+                f"matdesign/{name}-v0",
+                entry_point=GymnasiumEnv,
+                vector_entry_point=vector_env,
+                kwargs={"environment": name},
+            )
+
+
+_register()

@@ -17,8 +17,11 @@ Array = NDArray[Any]
 class PettingZooEnv(ParallelEnv[str, Array, Any]):  # type: ignore[misc]
     """One environment as a PettingZoo parallel environment; agents are `agent_0`, `agent_1`, ...
 
-    All agents stay until the episode ends for all of them at once. `infos[agent]["mask"]` is False where a transition
-    belongs to no live agent.
+    An agent whose row is terminal or truncated leaves until the next `reset`, even where its row comes back to life, as a
+    snake does: PettingZoo knows no second life, so what follows in that row is steered by zeros and seen by nobody.
+    `infos[agent]["mask"]` is False where a transition belongs to no live agent.
+
+    PettingZoo knows environments by their modules: `parallel_env("boids")` of this one is its usual entrance.
 
     Args:
         environment: as for `Vector`.
@@ -28,8 +31,8 @@ class PettingZooEnv(ParallelEnv[str, Array, Any]):  # type: ignore[misc]
         InputError: as for `Vector`.
     """
 
-    def __init__(self, environment: str, settings: SettingValues) -> None:
-        self.vector = Vector(environment, settings, envs=1)
+    def __init__(self, environment: str, settings: SettingValues | None = None) -> None:
+        self.vector = Vector(environment, settings or {}, envs=1)
         self.metadata = {"name": self.vector.environment.name, "render_modes": [], "is_parallelizable": True}
         self.render_mode = None
         self.possible_agents = [f"agent_{i}" for i in range(self.vector.agents)]
@@ -77,8 +80,8 @@ class PettingZooEnv(ParallelEnv[str, Array, Any]):  # type: ignore[misc]
             self._rows(vector.truncations.tolist()),
             self._infos(),
         )
-        if np.any(vector.terminals | vector.truncations):
-            self.agents = []
+        over = self._rows((vector.terminals | vector.truncations).tolist())
+        self.agents = [agent for agent in self.agents if not over[agent]]
         return result
 
     def close(self) -> None:
@@ -86,7 +89,14 @@ class PettingZooEnv(ParallelEnv[str, Array, Any]):  # type: ignore[misc]
         self.vector.close()
 
     def _rows(self, rows: Any) -> dict[str, Any]:
-        return dict(zip(self.possible_agents, rows, strict=True))
+        """What belongs to the agents that are there."""
+        every = dict(zip(self.possible_agents, rows, strict=True))
+        return {agent: every[agent] for agent in self.agents}
 
     def _infos(self) -> dict[str, dict[str, Any]]:
         return self._rows([{"mask": mask} for mask in self.vector.masks.tolist()])
+
+
+def parallel_env(environment: str, **settings: Any) -> PettingZooEnv:
+    """The environment called `environment`; its own settings by keyword."""
+    return PettingZooEnv(environment, settings)
