@@ -1,12 +1,14 @@
 """`Decorations`: the design space of which species sits where on a given lattice."""
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import spglib
 from ase import Atoms
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from matdesign.errors import InputError
@@ -65,6 +67,9 @@ class Decorations:
             )
         self.permutations = self._symmetries(axis)
         self.orbits = self._orbits()
+        orbits, first, second = self.orbits.ravel(), *np.indices(self.orbits.shape).reshape(2, -1)
+        shape = (self.size * (int(orbits.max()) + 1), self.size)
+        self._pairs = csr_array((np.ones(len(orbits)), (orbits * self.size + first, second)), shape)
 
     @property
     def size(self) -> int:
@@ -88,13 +93,13 @@ class Decorations:
 
     def canonical(self, decoration: Decoration) -> Decoration:
         """The first, in the order of a dictionary, of all decorations that are the same by symmetry."""
-        images = decoration[self.permutations]
-        for column in range(self.size):  # keeps the rows that are smallest so far
-            values = images[:, column]
-            images = images[values == values.min()]
-            if len(images) == 1:
+        left = self.permutations  # that give the smallest so far
+        for group in range(self.size):
+            values = decoration[left[:, group]]
+            left = left[values == values.min()]
+            if len(left) == 1:
                 break
-        return np.asarray(images[0])
+        return np.asarray(decoration[left[0]])
 
     def name(self, decoration: Decoration) -> bytes:
         """What tells designs apart: equal for decorations that are the same by symmetry."""
@@ -106,19 +111,19 @@ class Decorations:
         atoms.symbols = [self.species[each] for each in decoration[self.groups]]
         return atoms
 
-    def features(self, decoration: Decoration) -> NDArray[np.float64]:
-        """Pair correlations, float64 [orbits x species pairs]: the share of pairs of each orbit that are unlike.
+    def features(self, decorations: Sequence[Decoration]) -> NDArray[np.float64]:
+        """Pair correlations, float64 [decorations, orbits x species pairs]: the share of unlike pairs in each orbit.
 
         The pair part of the cluster expansion: Sanchez, Ducastelle and Gratias, Physica A 128, 334 (1984),
         doi:10.1016/0378-4371(84)90096-7. They are the same for all decorations that are the same by symmetry.
         """
-        sizes = np.bincount(self.orbits.ravel())
+        designs = np.asarray(decorations)
         found = []
-        for a in range(len(self.species)):
-            for b in range(a + 1, len(self.species)):
-                unlike = (decoration[:, None] == a) & (decoration[None] == b)
-                found.append(2.0 * np.bincount(self.orbits.ravel(), unlike.ravel(), len(sizes)) / sizes)
-        return np.concatenate(found) if found else np.zeros(0)
+        for a, b in combinations(range(len(self.species)), 2):
+            first, second = (designs == a).astype(float), (designs == b).astype(float)
+            partners = (self._pairs @ second.T).reshape(-1, self.size, len(designs))  # of each group, in each orbit
+            found.append(2.0 * np.einsum("ogd,dg->do", partners, first) / np.bincount(self.orbits.ravel()))
+        return np.concatenate(found, axis=1) if found else np.zeros((len(designs), 0))
 
     def all(self) -> Iterator[Decoration]:
         """Every design once.

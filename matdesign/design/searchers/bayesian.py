@@ -39,8 +39,10 @@ class Bayesian(Searcher):
             for _ in range(1 + self.rng.poisson(1.0)):
                 parent = self.space.swapped(parent, self.rng)
             candidates.append(parent)
-        fresh = [each for each in candidates if not self._model.known(each)] or candidates
-        return [fresh[int(np.argmax(self._model.improvement(fresh)))]]
+        for i in np.argsort(-self._model.improvement(candidates), kind="stable"):
+            if not self._model.known(candidates[i]):
+                return [candidates[i]]
+        return [self.space.random(self.rng)]
 
     def tell(self, decorations: Sequence[Decoration], scores: Sequence[float]) -> None:
         """Learns."""

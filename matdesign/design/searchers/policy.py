@@ -12,6 +12,8 @@ from matdesign.design.searchers.searcher import Searcher
 from matdesign.design.searchers.surrogate import Surrogate
 
 CLIP = 0.2  # of the probability ratio
+HIDDEN = 64  # units of the network
+ENTROPY = 1.2  # times the root of the number of groups: weight of the entropy in the loss
 EPOCHS = 4  # passes over each imagined batch
 
 
@@ -22,8 +24,9 @@ class PolicySearch(Searcher):
     learned from the measurements, scores (as in Dyna: Sutton, ACM SIGART Bulletin 2, 160 (1991)). Of many designs it
     then proposes, those of largest expected improvement are measured: the model screens, the policy proposes.
 
-    A group's logits are perturbed with Gumbel noise and species are handed out from the largest on, so that the
-    composition is exact; the probability ratio of PPO takes the groups as independent, which is an approximation.
+    A group's logits are perturbed with Gumbel noise, and the groups that want a species most get it until there is none
+    left, so that the composition is exact; the probability ratio of PPO takes the groups as independent, which is an
+    approximation.
 
     Args:
         space: where to search.
@@ -34,7 +37,9 @@ class PolicySearch(Searcher):
         imagined: designs of one update of the policy.
         updates: of the policy between two batches.
         learning_rate: of Adam.
-        entropy: weight of the policy's entropy in its loss; it keeps the proposals apart.
+        entropy: weight of the policy's entropy in its loss, which keeps the proposals apart; default 1.2 over the root
+            of the number of groups, as what one group does to the score falls like that.
+        patience: designs in a row without a better one after which the policy begins anew; the model stays.
         explore: share of the proposals that are swaps of the best designs instead of the policy's.
     """
 
@@ -52,23 +57,22 @@ class PolicySearch(Searcher):
         updates: int = 8,
         learning_rate: float = 1e-2,
         explore: float = 0.1,
-        entropy: float = 0.3,
+        entropy: float | None = None,
+        patience: int = 64,
     ) -> None:
         super().__init__(space, seed=seed)
         self._first, self._batch, self._proposals = first, batch, proposals
         self._imagined, self._updates, self._explore = imagined, updates, explore
         self._model = Surrogate(space)
-        self._entropy = entropy
+        self._entropy = ENTROPY / space.size**0.5 if entropy is None else entropy
+        self._patience = patience
         self._best: list[tuple[float, Decoration]] = []
         self._places = torch.from_numpy(_fourier(space).astype(np.float32))
-        generator = torch.Generator().manual_seed(seed)
         self._network = nn.Sequential(
-            nn.Linear(self._places.shape[1], 64), nn.Tanh(), nn.Linear(64, len(space.species))
+            nn.Linear(self._places.shape[1], HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, len(space.species))
         )
-        for parameter in self._network.parameters():
-            with torch.no_grad():
-                parameter.copy_(0.3 / parameter.shape[-1] ** 0.5 * torch.randn(parameter.shape, generator=generator))
-        self._optimizer = torch.optim.Adam(self._network.parameters(), lr=learning_rate)
+        self._learning_rate, self._idle = learning_rate, 0
+        self._begin()
 
     def ask(self) -> list[Decoration]:
         """The first designs at once, then one batch at a time."""
@@ -79,17 +83,31 @@ class PolicySearch(Searcher):
         proposals = self._draw(self._proposals - int(self._explore * self._proposals))
         while len(proposals) < self._proposals:
             proposals.append(self.space.swapped(self._best[self.rng.integers(len(self._best))][1], self.rng))
-        fresh = {self.space.name(each): each for each in proposals if not self._model.known(each)}
-        if not fresh:
-            return [self.space.random(self.rng)]
-        candidates = list(fresh.values())
-        order = np.argsort(-self._model.improvement(candidates), kind="stable")
-        return [candidates[i] for i in order[: self._batch]]
+        fresh: dict[bytes, Decoration] = {}
+        for i in np.argsort(-self._model.improvement(proposals), kind="stable"):
+            if not self._model.known(proposals[i]):
+                fresh.setdefault(self.space.name(proposals[i]), proposals[i])
+            if len(fresh) == self._batch:
+                break
+        return list(fresh.values()) or [self.space.random(self.rng)]
 
     def tell(self, decorations: Sequence[Decoration], scores: Sequence[float]) -> None:
         """The model learns; the policy follows in the next `ask`."""
         self._model.add(decorations, scores)
+        lowest = self._best[0][0] if self._best else np.inf
+        self._idle = 0 if min(scores) < lowest else self._idle + len(scores)
+        if self._idle >= self._patience:
+            self._begin()
         self._best = sorted([*self._best, *zip(scores, decorations, strict=True)], key=lambda item: item[0])[:8]
+
+    def _begin(self) -> None:
+        """A policy that knows nothing yet."""
+        self._idle = 0
+        for parameter in self._network.parameters():
+            drawn = self.rng.normal(size=parameter.shape) * 0.3 / parameter.shape[-1] ** 0.5
+            with torch.no_grad():
+                parameter.copy_(torch.from_numpy(drawn))
+        self._optimizer = torch.optim.Adam(self._network.parameters(), lr=self._learning_rate)
 
     def _logits(self) -> Tensor:
         return torch.log_softmax(self._network(self._places), dim=-1)
@@ -98,7 +116,7 @@ class PolicySearch(Searcher):
         with torch.no_grad():
             logits = self._logits().numpy()
         noisy = logits + self.rng.gumbel(size=(count, *logits.shape))
-        return [_assigned(each, self.space.counts) for each in noisy]
+        return list(_assigned(noisy, self.space.counts))
 
     def _imagine(self) -> None:
         """One PPO update on designs that the model scores."""
@@ -132,14 +150,17 @@ def _fourier(space: Decorations) -> NDArray[np.float64]:
     return np.stack(waves, axis=1) if waves else np.ones((space.size, 1))
 
 
-def _assigned(noisy: NDArray[np.float64], counts: NDArray[np.int64]) -> Decoration:
-    """Species [groups] in exact numbers: the largest entries [groups, species] first, as long as there are any left."""
-    decoration = np.full(len(noisy), -1)
-    left = counts.copy()
-    relative = noisy - noisy.mean(axis=1, keepdims=True)
-    for flat in np.argsort(-relative, axis=None, kind="stable"):
-        group, species = divmod(int(flat), noisy.shape[1])
-        if decoration[group] < 0 and left[species] > 0:
-            decoration[group] = species
-            left[species] -= 1
-    return decoration
+def _assigned(noisy: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Species [designs, groups] in exact numbers, from logits with noise [designs, groups, species].
+
+    One species after the other takes the groups, of those left, where it is farthest ahead of those still to come.
+    """
+    decorations = np.full(noisy.shape[:2], len(counts) - 1)
+    left = np.ones(noisy.shape[:2], bool)
+    for species, count in enumerate(counts[:-1]):
+        ahead = noisy[:, :, species] - noisy[:, :, species + 1 :].max(axis=2)
+        ahead[~left] = -np.inf
+        chosen = np.argsort(-ahead, axis=1, kind="stable")[:, :count]
+        np.put_along_axis(decorations, chosen, species, axis=1)
+        np.put_along_axis(left, chosen, False, axis=1)
+    return decorations

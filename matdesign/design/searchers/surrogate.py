@@ -58,7 +58,7 @@ class Surrogate:
             name = self.space.name(decoration)
             if name not in self._names:
                 self._names.add(name)
-                self._features.append(self.space.features(decoration))
+                self._features.append(self.space.features([decoration])[0])
                 self._scores.append(score)
         self._model = None
 
@@ -67,7 +67,7 @@ class Surrogate:
         if self._model is None:
             self._fit()
         assert self._model is not None
-        features = np.array([self.space.features(each) for each in decorations])
+        features = self.space.features(decorations)
         mean, deviation = self._model.predict((features - self._mean) / self._width, return_std=True)
         return mean, deviation
 
