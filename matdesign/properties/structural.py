@@ -34,8 +34,8 @@ class StructuralProperty(Property):
     temperature: Annotated[float, Range(1e-6, 1e6)] | None = None
     pressure: Annotated[float, Range(-1e4, 1e4)] | None = None
     equilibration: Annotated[int, Range(0, 10**9)] = 2000
-    frames: Annotated[int, Range(1, 10**6)] = 50
-    every: Annotated[int, Range(1, 10**6)] = 40
+    frames: Annotated[int, Range(1, 10**6)] = 20
+    every: Annotated[int, Range(1, 10**6)] = 200
 
     @property
     def random(self) -> bool:
