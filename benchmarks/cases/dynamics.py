@@ -1,5 +1,6 @@
 """Diffusion, heat capacity and thermal expansion."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.optimize import brentq
 
 from cases.case import Case
 from matdesign.config import load
+from matdesign.properties import Property, find
 from matdesign.properties.diffusion import DiffusionCoefficient
 from matdesign.properties.heat_capacity import HeatCapacity
 from matdesign.properties.thermal_expansion import ThermalExpansion
@@ -156,4 +158,31 @@ CASES = [
         tolerance=0.2,  # the source's range, and the model: van der Hoef has 6.6e-4 /K
         seeds=6,
     ),
+]
+
+
+def small() -> tuple[Atoms, Material]:
+    """Thirty-two argon atoms at rest."""
+    return bulk("Ar", "fcc", a=5.3, cubic=True) * (2, 2, 2), load(["material=argon"]).material
+
+
+def liquid() -> tuple[Atoms, Material]:
+    """The lattice of a Lennard-Jones liquid that melts at once."""
+    return bulk("Ar", "fcc", a=(4 / 0.6) ** (1 / 3), cubic=True) * (3, 3, 3), load(["material=lj"]).material
+
+
+FRAMES: dict[str, float | int] = {"temperature": 40.0, "equilibration": 300, "frames": 5, "every": 50}
+SOLID: dict[str, float | int] = {"temperature": 40.0, "equilibration": 300, "steps": 1000}
+
+# Cheap protocols of which thirty measurements of eight samples each take less than a minute.
+HONEST: list[tuple[Property, Callable[[], tuple[Atoms, Material]]]] = [
+    (find("density")(**FRAMES, pressure=0.0), small),
+    *((find(name)(**FRAMES), small) for name in ("potential_energy", "pressure", "q6", "averaged_q6", "rdf")),
+    (find("lindemann_index")(temperature=40.0, equilibration=300, frames=20), small),
+    (find("mean_square_displacement")(**SOLID, lag=200), small),
+    (find("diffusion_coefficient")(temperature=1.35, equilibration=1000, steps=2000, lag=400), liquid),
+    (find("heat_capacity")(**SOLID), small),
+    (find("thermal_expansion")(**SOLID), small),
+    (find("vibrational_density_of_states")(**SOLID, correlation=200), small),
+    (find("yield_stress")(temperature=20.0, equilibration=300, steps=2000), small),
 ]
