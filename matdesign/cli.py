@@ -137,6 +137,16 @@ def _measure(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _benchmark(arguments: argparse.Namespace) -> int:
+    from matdesign.config import load
+    from matdesign.design.tuning import tune_job
+
+    if arguments.settings[:1] != ["vector"]:
+        raise InputError("benchmark needs to know what is measured: matdesign benchmark vector")
+    tune_job(load(arguments.settings[1:], arguments.config_dir))
+    return 0
+
+
 def _export(arguments: argparse.Namespace) -> int:
     from matdesign.design.export import export
 
@@ -229,6 +239,14 @@ VERBS = {
             "matdesign measure alloy.cif material=nial property=density property.temperature=300 property.pressure=0",
         ),
     ),
+    "benchmark": Verb(
+        summary="find the fastest way to step an environment on this machine",
+        description="`benchmark vector` steps an environment serially, on threads and in worker processes, in several\n"
+        "sizes, with random actions; prints a table, and the settings of the fastest.",
+        run=_benchmark,
+        settings="  env.envs=256  number of environments; a quarter and four times as many are tried too",
+        examples=("matdesign benchmark vector env=squared", "matdesign benchmark vector env=gymnasium env.envs=8"),
+    ),
     "export": Verb(
         summary="write the best structure of a run as CIF, extended XYZ, POSCAR and LAMMPS data",
         description="Writes the best structure of a run into files that other programs open.",
@@ -270,7 +288,7 @@ def _help() -> str:
 
 def _parser(name: str) -> Parser:
     verb = VERBS[name]
-    configurable = verb.resumes or verb.takes_file or verb.run is _evaluate
+    configurable = verb.resumes or verb.takes_file or verb.run in (_evaluate, _benchmark)
     parts = [f"matdesign {name}", "RUN" if verb.takes_run else "[FILE]" if verb.takes_file else ""]
     parts += ["[GROUP=CHOICE ...]" if configurable else "", "[KEY=VALUE ...]" if verb.settings else "", "[options]"]
     text = []

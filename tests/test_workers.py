@@ -17,12 +17,14 @@ from foreign_envs import Fragile
 from squared_reference import Squared
 from test_vector import rollout, walkers  # noqa: F401  a fixture
 
+from matdesign import cli
 from matdesign.agents.policies import MLPPolicy
 from matdesign.agents.ppo import PPO, PPOConfig
 from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.errors import InputError, MatdesignError
 from matdesign.vector import Batch, Vector
+from matdesign.vector.benchmark import Choice, choices, tune
 from matdesign.vector.foreign import Gymnasium
 from matdesign.vector.recipe import GATE_BYTES, Native
 from matdesign.vector.workers import Workers
@@ -211,6 +213,7 @@ def test_workers_end_with_their_owner(tmp_path: Path) -> None:
 import sys, time
 sys.path.insert(0, {str(HERE)!r})
 from foreign_envs import Fragile
+from matdesign.vector.benchmark import Choice, choices, tune
 from matdesign.vector.foreign import Gymnasium
 from matdesign.vector.workers import Workers
 batch = Workers(Gymnasium(make=Fragile, settings={{"orders": {str(tmp_path / "orders")!r}}}), envs=2, workers=2)
@@ -307,3 +310,17 @@ def test_the_size_of_a_gate(tmp_path: Path) -> None:
     library = tmp_path / "size.so"
     subprocess.run(["cc", "-std=gnu11", "-shared", "-fPIC", str(source), "-o", str(library)], check=True)
     assert ctypes.CDLL(str(library)).gate_bytes() == GATE_BYTES
+
+
+def test_tuning_tries_every_backend() -> None:
+    found = choices(8, 3, in_process=True)
+    assert [one.envs for one in found if one.label == "3 processes"] == [8, 32]  # two environments are too few
+    assert [one.size for one in found if one.backend == "threads" and one.envs == 8] == [1, 2, 3]
+    assert {one.backend for one in choices(8, 3, in_process=False)} == {"processes"}
+    some = [Choice(backend="threads", size=1, envs=8), Choice(backend="processes", size=2, envs=8)]
+    ways = {"threads": BACKENDS["serial"], "processes": BACKENDS["processes"]}
+    timings = list(tune(lambda choice: ways[choice.backend](choice.envs, 1), some, seconds=0.05))
+    assert [timing.choice for timing in timings] == some
+    assert all(0 < timing.rate < 1e9 and timing.spread >= 0 for timing in timings)
+    with pytest.raises(InputError, match="matdesign benchmark vector"):
+        cli.VERBS["benchmark"].run(cli._parser("benchmark").parse_args(["squared"]))

@@ -153,8 +153,8 @@ def _register() -> None:
         if rows.agents == 1:
             gymnasium.register(
                 f"matdesign/{name}-v0",
-                entry_point=GymnasiumEnv,
-                vector_entry_point=vector_env,
+                entry_point=f"{__name__}:GymnasiumEnv",
+                vector_entry_point=f"{__name__}:vector_env",
                 kwargs={"environment": name},
             )
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
@@ -17,8 +16,8 @@ Array = NDArray[Any]
 class PettingZooEnv(ParallelEnv[str, Array, Any]):  # type: ignore[misc]
     """One environment as a PettingZoo parallel environment; agents are `agent_0`, `agent_1`, ...
 
-    An agent whose row is terminal or truncated leaves until the next `reset`, even where its row comes back to life, as a
-    snake does: PettingZoo knows no second life, so what follows in that row is steered by zeros and seen by nobody.
+    An agent whose row is terminal or truncated leaves until the next `reset`, even where its row comes back to life, as
+    a snake does: PettingZoo knows no second life, so what follows in that row is steered by zeros and seen by nobody.
     `infos[agent]["mask"]` is False where a transition belongs to no live agent.
 
     PettingZoo knows environments by their modules: `parallel_env("boids")` of this one is its usual entrance.
