@@ -1,8 +1,9 @@
-/* test_games.c: snake, boids, Breakout and Pong under settings and actions that nobody should give; and the same run
- * whatever the number of threads. */
+/* test_games.c: snake, boids, Breakout, Pong and drones under settings and actions that nobody should give; and the same
+ * run whatever the number of threads. */
 #include "check.h"
 
-extern const Environment environment_snake, environment_boids, environment_breakout, environment_pong;
+extern const Environment environment_snake, environment_boids, environment_breakout, environment_pong,
+    environment_drone_swarm;
 
 enum { MOST = 6 };
 
@@ -27,6 +28,10 @@ static const Case cases[] = {
     {&environment_boids, 3, {"birds", "crowd"}, {18, 6}},
     {&environment_boids, 3, {"birds", "crowd", "rules"}, {100, 11, 1}},
     {&environment_boids, 1, {"birds", "crowd"}, {300, 0.01}},
+    {&environment_drone_swarm, 3, {"drones", "neighbours"}, {1, 8}},
+    {&environment_drone_swarm, 3, {"drones", "horizon"}, {17, 9}},
+    {&environment_drone_swarm, 2, {"mass_spread", "thrust_spread", "drag_spread", "timestep"}, {0.9, 0.9, 0.9, 0.1}},
+    {&environment_drone_swarm, 1, {"drones", "neighbours", "horizon"}, {1024, 0, 70}},
 };
 
 /* Anything for discrete actions; infinities and NaN too for continuous ones. */
@@ -62,7 +67,7 @@ static void play(const Case *c) {
         for (int64_t i = 0; i < one.rows; i++) CHECK(isfinite(one.rewards[i]));
         if (step % 50 == 0) vector_draw(one.vector, step / 50 % c->envs, &scene);
     }
-    float means[16];
+    float means[64];
     CHECK(vector_log(one.vector, 0, c->envs, means) > 0 || c->environment == &environment_pong);
     for (int64_t i = 0; !one.spaces.bytes && i < one.rows * one.spaces.features; i++)
         CHECK(isfinite(((float *)one.observations)[i]));
