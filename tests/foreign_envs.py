@@ -106,6 +106,24 @@ class Fragile(gymnasium.Env):
         return np.float32([self.tick]), 1.0, self.tick == 10, False, {}
 
 
+class Patient(gymnasium.Env):
+    """A step takes until a file is there."""
+
+    observation_space = spaces.Box(0, 1e9, (1,))
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, signal: str) -> None:
+        self.signal = Path(signal)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        while not self.signal.exists():
+            time.sleep(0.01)
+        return np.ones(1, np.float32), float(action), False, False, {}
+
+
 class Crowd(ParallelEnv):
     """Agent i leaves after i + 2 steps: terminated, the last one truncated. It sees its number, its age and its act."""
 

@@ -1,6 +1,7 @@
 """Third-party environments in worker processes, beside the same environments stepped here."""
 
 import importlib.util
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from foreign_envs import HORIZON, Crowd, Mixed, Structured, Wrong, structured_vector
 
 from matdesign.agents.ppo import PPO
-from matdesign.config import load
+from matdesign.config import dump, load, load_stored
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.errors import InputError
 from matdesign.vector.foreign import Gymnasium, GymnasiumVector, PettingZoo
@@ -178,6 +179,14 @@ def test_a_policy_refuses_what_it_cannot_do() -> None:
         make_policy(config, vector)
     with pytest.raises(InputError, match=r"use env\.backend=processes"):
         open_vector(load(overrides("CartPole-v1", "env.backend=threads")))
+
+
+def test_a_stored_run_imports_no_module_by_itself(tmp_path: Path) -> None:
+    stored = tmp_path / "config.yaml"
+    stored.write_text(dump(load(overrides("foreign_envs:Mixed"))))
+    with pytest.raises(InputError, match=r"loads code from foreign_envs:Mixed: .* add env\.name=foreign_envs:Mixed"):
+        load_stored(stored)
+    assert load_stored(stored, ["env.name=foreign_envs:Mixed"]).env.name == "foreign_envs:Mixed"
 
 
 def test_continuous_actions_reach_their_bounds() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from foreign_envs import Fragile
+from foreign_envs import Fragile, Patient
 from squared_reference import Squared
 from test_vector import rollout, walkers  # noqa: F401  a fixture
 
@@ -251,6 +251,21 @@ def test_closing() -> None:
     for call in calls:
         with pytest.raises(MatdesignError, match="closed"):
             call()
+
+
+def test_a_half_steps_while_the_other_is_acted_for(tmp_path: Path) -> None:
+    """The first half cannot finish its step before the second one has been acted for: no call may wait for it."""
+    settings = {"signal": str(tmp_path / "go")}
+    with Workers(Gymnasium(make=Patient, settings=settings), envs=2, workers=1, parts=2, timeout=30) as batch:
+        batch.reset(0)
+        batch.send(0)
+        batch.actions[1] = 1
+        (tmp_path / "go").touch()
+        batch.send(1)
+        batch.recv(0)
+        batch.recv(1)
+        assert batch.rewards.tolist() == [0, 1]
+        assert batch.observations.tolist() == [[1], [1]]
 
 
 def test_parts_go_in_turns() -> None:
