@@ -50,8 +50,8 @@ def spin(w: Array, torque: Array, drag: Array) -> Array:
     return (torque - np.cross(w, INERTIA * w)) / INERTIA - ANGULAR_DRAG * drag[:, None] * w
 
 
-def closeness(distance: Array, span: float) -> Array:
-    return 1 - 0.8 * distance / span - 0.2 * np.minimum(distance, 1)
+def closeness(distance: Array, span: float, near_share: float = 0.2) -> Array:
+    return 1 - (1 - near_share) * distance / span - near_share * np.minimum(distance, 1)
 
 
 class DroneSwarm:

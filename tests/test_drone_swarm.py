@@ -254,10 +254,11 @@ def test_grid_finds_the_neighbours_of_all_pairs(drones: int) -> None:
             assert not vector.observations[:, 20 + 6 * slot :].any()
 
 
-def test_collision_factor_never_makes_a_gain() -> None:
+@pytest.mark.parametrize("near_share", [0.0, 0.2, 1.0])
+def test_collision_factor_never_makes_a_gain(near_share: float) -> None:
     """A reward is the change of closeness, or less and of no other sign; it is less only in collision."""
     collisions = 0
-    with Vector("drone_swarm", settings("cube", 200), envs=1) as vector:
+    with Vector("drone_swarm", settings("cube", 200, near_share=near_share), envs=1) as vector:
         vector.reset(3)
         span = 2 * np.sqrt(3) * (3 * 200 ** (1 / 3) + 5)
         places = spheres(vector)
@@ -265,8 +266,8 @@ def test_collision_factor_never_makes_a_gain() -> None:
             vector.actions[:] = pilot(vector.observations) + np.random.default_rng(0).normal(0, 0.2, (200, 4))
             vector.step()
             before, places = places, spheres(vector)
-            change = closeness(np.linalg.norm(places[:, 5] - places[:, 0], axis=1), span)
-            change -= closeness(np.linalg.norm(before[:, 5] - before[:, 0], axis=1), span)
+            change = closeness(np.linalg.norm(places[:, 5] - places[:, 0], axis=1), span, near_share)
+            change -= closeness(np.linalg.norm(before[:, 5] - before[:, 0], axis=1), span, near_share)
             collides = (pairs(places[:, 0]) < COLLISION).any(1)
             assert (vector.rewards <= change + 1e-6).all()
             assert (vector.rewards * change >= -1e-9).all()
@@ -382,7 +383,7 @@ def test_points_are_the_targets() -> None:
     ("wrong", "message"),
     [
         ({"points": [0.0] * 9}, "points has 9 numbers: give 3 for each of 2 drones"),
-        ({"points": [0, 0, 0, 0.5, 0, 0]}, r"points 0 and 1 are 0\.5 m apart, drones collide at 0\.9 m"),
+        ({"points": [0, 0, 0, 0.5, 0, 0]}, r"points 0 and 1 are 0\.5 m apart, drones collide at 0\.9 m: scale them up"),
         ({"points": [0, 0, 0, 99, 0, 0]}, r"point 1 has a coordinate of 99 m: give -16 to 16 m"),
         ({"colours": [0.5] * 3}, "colours has 3 numbers"),
         (dict.fromkeys(TASKS[:-1], 0), "weights of all tasks are 0"),

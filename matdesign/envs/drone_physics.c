@@ -9,8 +9,8 @@
  * MASS, INERTIA, ARM and TORQUE_PER_THRUST are those of Lee, Leok, McClamroch 2010 (doi:10.1109/CDC.2010.5717652), a
  * quadrotor of the size wanted here. LINEAR_DRAG is the mean of the two horizontal coefficients that Faessler, Franchi,
  * Scaramuzza 2018 (doi:10.1109/LRA.2017.2776353) identified, 0.544 and 0.386 1/s, in all directions. ANGULAR_DRAG is
- * what a rotor's thrust loses when its hub climbs: by blade element and momentum theory T/v_i * K/(K + 4 lambda) for each
- * m/s, with induced velocity v_i = 7.9 m/s, K = 0.08 and inflow lambda = 0.05; two rotors at ARM make 0.9 1/s of it.
+ * what a rotor's thrust loses when its hub climbs: by blade element and momentum theory T/v_i * K/(K + 4 lambda) for
+ * each m/s, with induced velocity v_i = 7.9 m/s, K = 0.08 and inflow lambda = 0.05; two rotors at ARM make 0.9 1/s of it.
  * A change of mass changes the inertia in proportion.
  *
  * One step is the explicit midpoint rule: second order, exact in free fall. The attitude turns by Cayley's rational

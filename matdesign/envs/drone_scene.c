@@ -18,7 +18,8 @@ static void draw_gates(const Swarm *s, Scene *scene) {
 }
 
 static void draw_drone(const Swarm *s, int i, Scene *scene) {
-    double w = (double)LANE(s, qw, i), x = (double)LANE(s, qx, i), y = (double)LANE(s, qy, i), z = (double)LANE(s, qz, i);
+    double w = (double)LANE(s, qw, i), x = (double)LANE(s, qx, i), y = (double)LANE(s, qy, i);
+    double z = (double)LANE(s, qz, i);
     double along[2][3] = {{1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)},
                           {2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)}};
     double centre[3] = {(double)LANE(s, x, i), (double)LANE(s, y, i), (double)LANE(s, z, i)};

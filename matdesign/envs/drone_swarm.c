@@ -5,22 +5,23 @@
  *
  *     (closeness now - closeness before) * factor     factor: 1; while it collides, 0 for a gain and 2 for a loss
  *
- * with closeness = 1 - distance to the target / d_max, where d_max is the diagonal of the space to fly in; NEAR_SHARE of
- * it is measured by a d_max of NEAR alone, or the last metre would be too small a part of a flight to be learned. Outside
- * the space closeness is 0.
+ * with closeness = 1 - distance to the target / d_max, where d_max is the diagonal of the space to fly in; a share of
+ * it, near_share, is measured by a d_max of NEAR, or the last metre would be too small a part of a flight to be
+ * learned. Outside the space closeness is 0.
  *
  * So a collision can only take, and a way out and back gains nothing. Collisions are counted, they change no motion. A
  * drone that leaves the space is put back at a random place by the next step, which has mask 0 for it.
  *
  * perf: drones within ON_TARGET of their targets when the episode ends; in race, gates passed over those at PAR_SPEED.
- * score: 1 m less the final distance, at least 0, averaged (in race: perf), times the fraction of steps without collision.
+ * score: 1 m less the final distance, at least 0, averaged (in race: perf), times the fraction of steps without
+ * collision. Those of a task are its environment's last ones: 0 before it has been flown there.
  */
 #include "drone_tasks.h"
 
 #define NEAR 1.0f /* m */
-#define NEAR_SHARE 0.2f
 
-enum { SCORE, PERF, RETURN, LENGTH, DISTANCE, COLLISION_RATE, CRASHES, TASK_SCORE, TASK_COLLISIONS = TASK_SCORE + TASKS };
+enum { SCORE, PERF, RETURN, LENGTH, DISTANCE, COLLISION_RATE, CRASHES, TASK_SCORE };
+enum { TASK_COLLISIONS = TASK_SCORE + TASKS };
 
 static const char *const drone_swarm_log_names[] = {
     "score", "perf", "episode_return", "episode_length", "distance", "collision_rate", "crashes",
@@ -34,11 +35,14 @@ static const char *const drone_swarm_log_names[] = {
     {.name = task, .value = 1, .low = 0, .high = MOST_WEIGHT, .help = "weight of the task in the draw at reset: " what}
 
 static const Setting drone_swarm_settings[] = {
-    {.name = "drones", .value = 64, .low = 1, .high = MOST_DRONES, .help = "drones of a swarm", .count = SETTING_INTEGER},
+    {.name = "drones", .value = 64, .low = 1, .high = MOST_DRONES, .help = "drones of a swarm",
+     .count = SETTING_INTEGER},
     {.name = "horizon", .value = 500, .low = 1, .high = 2000, .help = "steps of an episode", .count = SETTING_INTEGER},
     {.name = "timestep", .value = 0.04, .low = 0.001, .high = 0.1, .help = "time between actions, s"},
     {.name = "neighbours", .value = 4, .low = 0, .high = MOST_NEIGHBOURS, .help = "nearest drones observed, k",
      .count = SETTING_INTEGER},
+    {.name = "near_share", .value = 0.2, .low = 0, .high = 1,
+     .help = "share of the reward for the last metre to a target"},
     WEIGHT("idle", "stay at the start"),
     WEIGHT("hover", "a random point for each"),
     WEIGHT("orbit", "a turning sphere"),
@@ -67,16 +71,16 @@ static int check_points(const double *points, int drones, char *error, size_t er
     for (int i = 0; i < drones; i++) {
         for (int d = 0; d < 3; d++)
             if (fabs(points[3 * i + d]) > bound) {
-                snprintf(error, error_bytes, "points: point %d has a coordinate of %g m: give -%g to %g m, or scale them",
-                         i, points[3 * i + d], bound, bound);
+                snprintf(error, error_bytes, "points: point %d has a coordinate of %g m: give -%g to %g m, or scale "
+                         "them", i, points[3 * i + d], bound, bound);
                 return -1;
             }
         for (int j = 0; j < i; j++) {
             double x = points[3 * i] - points[3 * j], y = points[3 * i + 1] - points[3 * j + 1];
             double z = points[3 * i + 2] - points[3 * j + 2], distance = sqrt(x * x + y * y + z * z);
             if (distance > (double)COLLISION_DISTANCE) continue;
-            snprintf(error, error_bytes, "points %d and %d are %g m apart, drones collide at %g m: scale the points up", j,
-                     i, distance, (double)COLLISION_DISTANCE);
+            snprintf(error, error_bytes, "points %d and %d are %g m apart, drones collide at %g m: scale them up", j, i,
+                     distance, (double)COLLISION_DISTANCE);
             return -1;
         }
     }
@@ -108,13 +112,15 @@ static int drone_swarm_spaces(const Settings *settings, Spaces *spaces, char *er
 static int drone_swarm_init(Swarm *s, const Settings *settings, char *error, size_t error_bytes) {
     int drones = s->env.agents;
     int64_t points, colours;
-    const double *point = setting_array(settings, "points", &points), *colour = setting_array(settings, "colours", &colours);
+    const double *point = setting_array(settings, "points", &points);
+    const double *colour = setting_array(settings, "colours", &colours);
     s->horizon = (int32_t)setting_number(settings, "horizon");
     s->neighbours = (int32_t)setting_number(settings, "neighbours");
     s->timestep = (float)setting_number(settings, "timestep");
-    s->spread_mass = (float)setting_number(settings, "mass_spread");
-    s->spread_thrust = (float)setting_number(settings, "thrust_spread");
-    s->spread_drag = (float)setting_number(settings, "drag_spread");
+    s->mass_spread = (float)setting_number(settings, "mass_spread");
+    s->thrust_spread = (float)setting_number(settings, "thrust_spread");
+    s->drag_spread = (float)setting_number(settings, "drag_spread");
+    s->near_share = (float)setting_number(settings, "near_share");
     s->arena = arena_of(drones);
     s->bound = s->arena + MARGIN;
     s->span = 2.0f * sqrtf(3.0f) * s->bound;
@@ -168,7 +174,7 @@ static void settle(Swarm *s, int i) {
         LANE(s, field, i) = LANE(s, field, j), LANE(s, field, j) = kept; \
     } while (0)
 
-/* Exchanges starts until no pair's exchange makes its two flights shorter in sum of squares: their paths don't cross. */
+/* Exchanges starts until no pair's exchange makes its two flights shorter in sum of squares: paths don't cross. */
 static void exchange_starts(Swarm *s) {
     int n = s->env.agents, changed = 1;
     for (int pass = 0; pass < 16 && changed; pass++) {
@@ -192,7 +198,9 @@ static float distance_to_target(const Swarm *s, int i) {
     return sqrtf(x * x + y * y + z * z);
 }
 
-static float around_one(Swarm *s, float spread) { return 1.0f + spread * (float)(2.0 * random_uniform(&s->env.random) - 1.0); }
+static float around_one(Swarm *s, float spread) {
+    return 1.0f + spread * (float)(2.0 * random_uniform(&s->env.random) - 1.0);
+}
 
 static void drone_swarm_reset(Swarm *s) {
     int n = s->env.agents;
@@ -208,18 +216,19 @@ static void drone_swarm_reset(Swarm *s) {
     if (s->task != IDLE) exchange_starts(s);
     for (int i = 0; i < n; i++) {
         settle(s, i);
-        float mass = around_one(s, s->spread_mass), thrust = around_one(s, s->spread_thrust);
-        LANE(s, lift, i) = thrust / mass, LANE(s, drag, i) = around_one(s, s->spread_drag) / mass;
-        if (s->task == IDLE) LANE(s, tx, i) = LANE(s, x, i), LANE(s, ty, i) = LANE(s, y, i), LANE(s, tz, i) = LANE(s, z, i);
+        float mass = around_one(s, s->mass_spread), thrust = around_one(s, s->thrust_spread);
+        LANE(s, lift, i) = thrust / mass, LANE(s, drag, i) = around_one(s, s->drag_spread) / mass;
+        if (s->task == IDLE)
+            LANE(s, tx, i) = LANE(s, x, i), LANE(s, ty, i) = LANE(s, y, i), LANE(s, tz, i) = LANE(s, z, i);
         LANE(s, distance, i) = distance_to_target(s, i);
     }
     drones_sense(s, s->neighbours, near, collides);
     drones_observe(s, near);
 }
 
-static inline float closeness(float distance, float span) {
+static inline float closeness(const Swarm *s, float distance) {
     float near = distance < NEAR ? distance : NEAR;
-    return 1.0f - (1.0f - NEAR_SHARE) / span * distance - NEAR_SHARE / NEAR * near;
+    return 1.0f - (1.0f - s->near_share) / s->span * distance - s->near_share / NEAR * near;
 }
 
 static void drone_swarm_reward(Swarm *s, const uint8_t *collides) {
@@ -228,7 +237,7 @@ static void drone_swarm_reward(Swarm *s, const uint8_t *collides) {
         LANE(s, distance, i) = now;
         if (!s->env.masks[i]) continue;
         int outside = (fabsf(LANE(s, x, i)) > bound) | (fabsf(LANE(s, y, i)) > bound) | (fabsf(LANE(s, z, i)) > bound);
-        float gain = (outside ? 0.0f : closeness(now, s->span)) - closeness(before, s->span);
+        float gain = (outside ? 0.0f : closeness(s, now)) - closeness(s, before);
         s->env.rewards[i] = collides[i] ? (gain > 0.0f ? 0.0f : 2.0f * gain) : gain;
         s->returns += (double)s->env.rewards[i];
         s->collisions += collides[i];

@@ -1,5 +1,5 @@
-/* drone_tasks.c: each task is a rule that gives every drone its target. Any two targets of a task are farther apart than
- * COLLISION_DISTANCE at any time; all but those of the given points lie about the arena's middle.
+/* drone_tasks.c: each task is a rule that gives every drone its target. Any two targets of a task are farther apart
+ * than COLLISION_DISTANCE at any time; all but those of the given points lie about the arena's middle.
  *
  *     idle    where the drone started                       congo   one behind the other along a rising helix: each is
  *     hover   random points                                         where the one ahead was a moment ago
@@ -92,7 +92,8 @@ void drone_task_begin(Swarm *s) {
     for (int i = 0; i < 8; i++) s->motion[i] = (float)random_uniform(&s->env.random);
     float yaw = 2.0f * PI * s->motion[3], tilt = s->task == PLANE ? PI / 3.0f * s->motion[4] : 0.0f;
     float c = cosf(yaw), sn = sinf(yaw), ct = cosf(tilt), st = sinf(tilt);
-    int moves = s->task == ORBIT || s->task == FOLLOW || s->task == CONGO, about_middle = s->task == RACE || s->task == CONGO;
+    int moves = s->task == ORBIT || s->task == FOLLOW || s->task == CONGO;
+    int about_middle = s->task == RACE || s->task == CONGO;
     for (int d = 0; d < 3; d++) s->motion[d] = about_middle ? 0.0f : 4.0f * s->motion[d] - 2.0f;
     if (s->task == HOVER) draw_hover_points(s);
     for (int i = 0; i < s->env.agents; i++) {
