@@ -39,8 +39,8 @@ class RadialDistribution(StructuralProperty):
         bins: shells.
 
     Value:
-        Centre of the first peak, A (lj: sigma): of its part above 0.8 of its height. In a crystal that is the distance
-        of nearest neighbours.
+        Centre of the first peak, A (lj: sigma): of what rises above 0.8 of its height. In a crystal that is the
+        distance of nearest neighbours.
 
     Curves:
         r: centres of the shells, A (lj: sigma); g: g(r), 1 without order; coordination: mean number of atoms within the
@@ -105,9 +105,9 @@ class RadialDistribution(StructuralProperty):
         curves = {"r": r, **{name: self.mean(samples, name) for name in names}}
         g = curves["g"]
         end = first_minimum(r, g)
-        first = int(np.argmax(np.where(r < (np.inf if end is None else end), g, 0)))
+        shell = r < (np.inf if end is None else end)
         return Estimate(
-            value=peak_position(self.mean(samples, "lengths"), g, first, g),
+            value=centre(self.mean(samples, "lengths")[shell], g[shell]),
             curves=curves,
             details={
                 "first_minimum": np.inf if end is None else end,
@@ -143,8 +143,8 @@ class StructureFactor(StructuralProperty):
 
     Value:
         Centre of the first peak, 1/A (lj: 1/sigma): the first maximum, of at least half the highest one, of S smoothed
-        by a Gaussian of width 0.15 over the mean nearest distance; and there the mean q, weighted with S, of the wave
-        vectors at which smoothed S exceeds 0.8 of the maximum.
+        by a Gaussian of width 0.15 over the mean nearest distance; and there the centre of what rises above 0.8 of the
+        maximum.
 
     Curves:
         q: mean wave number of each bin, weighted with S, 1/A (lj: 1/sigma); S: S(q), 1 without order.
@@ -229,11 +229,13 @@ class StructureFactor(StructuralProperty):
         peaks, _ = find_peaks(smooth)
         high = smooth[peaks]
         first = int(peaks[np.argmax(high >= 0.5 * high.max())]) if len(peaks) else int(np.argmax(smooth))
+        low = np.flatnonzero(smooth <= TOP * smooth[first])
+        around = slice(int(low[low < first].max(initial=-1)) + 1, int(low[low > first].min(initial=len(q))))
         flag = "" if len(peaks) else "S(q) has no peak below q_max"
         if SMALLEST * bond * np.linalg.norm(system.structure.cell.reciprocal().array, axis=1).max() > 1:
             flag = "the cell admits too few wave vectors to tell a peak: repeat it"
         return Estimate(
-            value=peak_position(q, smooth, first, vectors * S),
+            value=centre(q[around], smooth[around]),
             curves={"q": q, "S": S},
             details={"height": float(smooth[first])},
             flag=flag,
@@ -243,12 +245,12 @@ class StructureFactor(StructuralProperty):
         return 16 / bond_length(atoms) if self.q_max is None else self.q_max
 
 
-def peak_position(x: Array, y: Array, peak: int, weights: Array) -> float:
-    """Mean x, weighted, of the part around y[peak] above `TOP` of its height."""
-    low = np.flatnonzero(y <= TOP * y[peak])
-    start = int(low[low < peak].max(initial=-1)) + 1
-    stop = int(low[low > peak].min(initial=len(y)))
-    return float(np.average(x[start:stop], weights=weights[start:stop]))
+def centre(x: Array, y: Array) -> float:
+    """Mean x of what rises above `TOP` of the highest y, weighted with how far it does.
+
+    Noise moves it continuously, unlike the highest point itself, so that its error can be told from samples.
+    """
+    return float(np.average(x, weights=np.maximum(y - TOP * y.max(), 0.0)))
 
 
 def _lengths(index: NDArray[np.int_], atoms: Atoms) -> Array:
