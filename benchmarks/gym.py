@@ -2,8 +2,8 @@
 
 The same environment (Gymnasium's CartPole-v1 with its time limit), the same number of processes. Theirs have one
 environment in each process; ours is measured so, and with sixteen in each, which they would need sixteen times the
-processes for. Rounds are interleaved, so that what else the machine does hits all of them alike; ratios are those of the
-medians, to the first row. Stable-Baselines3 is measured where it is installed.
+processes for. Rounds are interleaved, so that what else the machine does hits all of them alike; ratios are those of
+the medians, to the first row. Stable-Baselines3 is measured where it is installed.
 """
 
 import importlib.util

@@ -52,9 +52,7 @@ def test_pictures(choices: tuple[int, ...]) -> None:
     assert (policy.log_sigma is None) == bool(choices)
     again = ConvolutionalPolicy((4, 84, 84), 1, choices, seed=1)
     assert torch.equal(again(rows)[1], values)
-    assert torch.equal(policy(rows[1:2])[1], values[1:2]) or torch.allclose(
-        policy(rows[1:2])[1], values[1:2], atol=1e-5
-    )
+    assert torch.allclose(policy(rows[1:2])[1], values[1:2], atol=1e-5)  # a row depends on no other
 
 
 def test_records_become_numbers() -> None:
