@@ -28,7 +28,7 @@ def sensible(rows: np.ndarray, headings: np.ndarray, random: np.random.Generator
 def test_equals_python_reference(settings: dict[str, int], seed: int) -> None:
     count, steps, snakes = 3, 320, settings["snakes"]
     random = np.random.default_rng(2)
-    with Vector("snake", settings, envs=count) as vector:
+    with Vector("snake", {**settings, "reward_food": 1.0}, envs=count) as vector:
         vector.reset(seed)
         references = [Board(seed, i, **settings) for i in range(count)]
         for _ in range(steps):

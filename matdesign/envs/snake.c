@@ -50,7 +50,7 @@ static const Setting snake_settings[] = {
      .count = SETTING_INTEGER},
     {.name = "corpses", .value = 1, .low = 0, .high = 1, .help = "1: dead snakes turn into food",
      .count = SETTING_INTEGER},
-    {.name = "reward_food", .value = 1, .low = -1000, .high = 1000, .help = "reward of a piece of food"},
+    {.name = "reward_food", .value = 0.1, .low = -1000, .high = 1000, .help = "reward of a piece of food"},
     {.name = "reward_death", .value = -1, .low = -1000, .high = 1000, .help = "reward of dying"},
     {.name = "goal", .value = 30, .low = 1, .high = 1e6, .help = "food eaten in a life whose perf is 1"},
     {.name = "horizon", .value = 1000, .low = 1, .high = 1e6, .help = "steps of an episode", .count = SETTING_INTEGER},
