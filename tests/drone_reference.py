@@ -66,11 +66,12 @@ class DroneSwarm:
         horizon: int = 500,
         timestep: float = 0.04,
         spreads: Sequence[float] = (0.0, 0.0, 0.0),
+        start_tilt: float = 0.0,
         points: Array | None = None,
     ) -> None:
         self.random = seeded(seed, index)
         self.task, self.n, self.k, self.horizon, self.h = task, drones, neighbours, horizon, timestep
-        self.spreads, self.points = spreads, points
+        self.spreads, self.start_tilt, self.points = spreads, start_tilt, points
         self.arena = max(12.0, 3.0 * drones ** (1 / 3))
         self.bound = self.arena + 5.0
         self.span = 2 * math.sqrt(3) * self.bound
@@ -123,8 +124,10 @@ class DroneSwarm:
         self.rewards, self.masks = np.zeros(n), np.ones(n, bool)
 
     def settle(self, i: int) -> None:
-        half = math.pi * uniform(self.random)
-        self.q[i] = [math.cos(half), 0, 0, math.sin(half)]
+        heading, side, tilt = self.uniforms(3) * [2 * math.pi, 2 * math.pi, self.start_tilt] / 2
+        yaw = np.array([math.cos(heading), 0, 0, math.sin(heading)])
+        axis = [math.sin(tilt) * math.cos(2 * side), math.sin(tilt) * math.sin(2 * side)]
+        self.q[i] = product(yaw, np.array([math.cos(tilt), *axis, 0]))
         self.v[i] = self.w[i] = 0
         self.crashed[i] = False
 

@@ -65,12 +65,14 @@ def pairs(places: Array) -> Array:
 @pytest.mark.parametrize("task", TASKS)
 def test_equals_reference_step_for_step(task: str) -> None:
     """Observations, rewards and flags over two episodes, with crashes, gates and domain randomisation among them."""
-    spreads = {"mass_spread": 0.2, "thrust_spread": 0.1, "drag_spread": 0.5}
+    spreads = {"mass_spread": 0.2, "thrust_spread": 0.1, "drag_spread": 0.5, "start_tilt": 1.0}
     drones, horizon = 8, 130 if task == "race" else 90
     with Vector("drone_swarm", settings(task, drones, horizon=horizon, **spreads), envs=2) as vector:
         vector.reset(11)
         references = [
-            DroneSwarm(11, i, task=task, drones=drones, horizon=horizon, spreads=(0.2, 0.1, 0.5), points=POINTS)
+            DroneSwarm(
+                11, i, task=task, drones=drones, horizon=horizon, spreads=(0.2, 0.1, 0.5), start_tilt=1.0, points=POINTS
+            )
             for i in range(2)
         ]
         random = np.random.default_rng(0)
@@ -257,13 +259,13 @@ def test_grid_finds_the_neighbours_of_all_pairs(drones: int) -> None:
 @pytest.mark.parametrize("near_share", [0.0, 0.2, 1.0])
 def test_collision_factor_never_makes_a_gain(near_share: float) -> None:
     """A reward is the change of closeness, or less and of no other sign; it is less only in collision."""
-    collisions = 0
+    random, collisions = np.random.default_rng(0), 0
     with Vector("drone_swarm", settings("cube", 200, near_share=near_share), envs=1) as vector:
         vector.reset(3)
         span = 2 * np.sqrt(3) * (3 * 200 ** (1 / 3) + 5)
         places = spheres(vector)
         for _ in range(120):
-            vector.actions[:] = pilot(vector.observations) + np.random.default_rng(0).normal(0, 0.2, (200, 4))
+            vector.actions[:] = pilot(vector.observations) + random.normal(0, 0.2, (200, 4))
             vector.step()
             before, places = places, spheres(vector)
             change = closeness(np.linalg.norm(places[:, 5] - places[:, 0], axis=1), span, near_share)

@@ -10,10 +10,10 @@
  * quadrotor of the size wanted here. LINEAR_DRAG is the mean of the two horizontal coefficients that Faessler, Franchi,
  * Scaramuzza 2018 (doi:10.1109/LRA.2017.2776353) identified, 0.544 and 0.386 1/s, in all directions. ANGULAR_DRAG is
  * what a rotor's thrust loses when its hub climbs: by blade element and momentum theory T/v_i * K/(K + 4 lambda) for
- * each m/s, with induced velocity v_i = 7.9 m/s, K = 0.08 and inflow lambda = 0.05; two rotors at ARM make 0.9 1/s of it.
+ * each m/s, with induced velocity v_i = 7.9 m/s, K = 0.08 and inflow lambda = 0.05; two rotors at ARM make it 0.9 1/s.
  * A change of mass changes the inertia in proportion.
  *
- * One step is the explicit midpoint rule: second order, exact in free fall. The attitude turns by Cayley's rational
+ * One step is the explicit midpoint rule, of second order. The attitude turns by Cayley's rational
  * approximation of the exponential map, which keeps the quaternion's length without a square root.
  */
 #include "drone_swarm.h"

@@ -56,6 +56,7 @@ static const Setting drone_swarm_settings[] = {
      .help = "x, y, z of one target for each drone, m: flown in place of all tasks"},
     {.name = "colours", .low = 0, .high = 1, .count = SETTING_ARRAY,
      .help = "r, g, b of each drone's target in flag, row by row (env.settings.flag_image fills it)"},
+    {.name = "start_tilt", .value = 0, .low = 0, .high = 3.1416, .help = "largest tilt of a drone that starts, rad"},
     {.name = "mass_spread", .value = 0, .low = 0, .high = 0.9, .help = "each drone's mass is 1 +- this times nominal"},
     {.name = "thrust_spread", .value = 0, .low = 0, .high = 0.9, .help = "the same for the thrust of its rotors"},
     {.name = "drag_spread", .value = 0, .low = 0, .high = 0.9, .help = "the same for its drag"},
@@ -120,6 +121,7 @@ static int drone_swarm_init(Swarm *s, const Settings *settings, char *error, siz
     s->mass_spread = (float)setting_number(settings, "mass_spread");
     s->thrust_spread = (float)setting_number(settings, "thrust_spread");
     s->drag_spread = (float)setting_number(settings, "drag_spread");
+    s->start_tilt = (float)setting_number(settings, "start_tilt");
     s->near_share = (float)setting_number(settings, "near_share");
     s->arena = arena_of(drones);
     s->bound = s->arena + MARGIN;
@@ -160,11 +162,14 @@ static void place(Swarm *s, int i, int others) {
     LANE(s, x, i) = to[0], LANE(s, y, i) = to[1], LANE(s, z, i) = to[2];
 }
 
-/* At rest and upright, heading anywhere. */
+/* At rest, heading anywhere and tilted to any side. */
 static void settle(Swarm *s, int i) {
-    double half = 3.141592653589793 * random_uniform(&s->env.random);
+    const double pi = 3.141592653589793;
+    double half = pi * random_uniform(&s->env.random), side = half + 2.0 * pi * random_uniform(&s->env.random);
+    double tilt = 0.5 * (double)s->start_tilt * random_uniform(&s->env.random);
     LANE(s, vx, i) = LANE(s, vy, i) = LANE(s, vz, i) = LANE(s, wx, i) = LANE(s, wy, i) = LANE(s, wz, i) = 0.0f;
-    LANE(s, qw, i) = (float)cos(half), LANE(s, qz, i) = (float)sin(half), LANE(s, qx, i) = LANE(s, qy, i) = 0.0f;
+    LANE(s, qw, i) = (float)(cos(tilt) * cos(half)), LANE(s, qz, i) = (float)(cos(tilt) * sin(half));
+    LANE(s, qx, i) = (float)(sin(tilt) * cos(side)), LANE(s, qy, i) = (float)(sin(tilt) * sin(side));
     LANE(s, crashed, i) = 0;
 }
 

@@ -51,7 +51,8 @@ typedef struct {
     Block *blocks;
     float *points;       /* [drones, 3] or NULL */
     uint32_t *colours;   /* of the flag: [drones], or NULL for a white one */
-    float weights[TASKS], mass_spread, thrust_spread, drag_spread, near_share;
+    float weights[TASKS], mass_spread, thrust_spread, drag_spread;
+    float near_share, start_tilt;
     float timestep, arena, bound, span; /* half edges of where targets lie and of where drones live; its diagonal */
     float motion[8];                    /* what the task drew at reset */
     int32_t horizon, neighbours, task, tick;
