@@ -17,6 +17,7 @@ SMALL = {
     "design": ("agent.ppo.total_agent_steps=4000", "evaluation.episodes=16", "evaluation.multistart=16", "env.envs=8"),
     "train": ("agent.ppo.total_agent_steps=4000", "evaluation.episodes=8", "env.envs=8"),
     "evaluate": ("evaluation.episodes=8",),
+    "measure": ("budget=1",),
 }
 
 
@@ -59,8 +60,9 @@ def test_python_blocks(page, code, tmp_path, monkeypatch):
     exec(compile(code, page, "exec"), {"__name__": "__main__"})  # noqa: S102 our own documentation
 
 
-def test_the_page_of_settings_is_what_the_environments_say():
-    spec = importlib.util.spec_from_file_location("environments_page", ROOT / "docs" / "environments.py")
+@pytest.mark.parametrize("name", ["environments", "properties"])
+def test_generated_pages_are_what_the_code_says(name):
+    spec = importlib.util.spec_from_file_location(f"{name}_page", ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.PAGE.read_text() == module.page(), "run python docs/environments.py"
+    assert module.PAGE.read_text() == module.page(), f"run python docs/{name}.py"
