@@ -55,6 +55,12 @@ def rates(vector: Vector) -> Array:
     return vector.observations[:, 12:15].astype(float) / 0.25
 
 
+def lattice(drones: int) -> Array:
+    """Targets [drones, 3] so dense that drones collide on their way."""
+    edge = round(drones ** (1 / 3) + 0.499)
+    return np.stack(np.unravel_index(np.arange(drones), (edge,) * 3), axis=1) - (edge - 1) / 2
+
+
 def pairs(places: Array) -> Array:
     """Distances [n, n], infinite on the diagonal."""
     distances = np.linalg.norm(places[:, None] - places[None], axis=2)
@@ -225,11 +231,8 @@ def test_free_rotation_keeps_momentum_and_energy() -> None:
 
 @pytest.mark.parametrize("drones", [1, 64, 200, 1024])
 def test_grid_finds_the_neighbours_of_all_pairs(drones: int) -> None:
-    """On the way into a lattice so dense that they collide."""
     k = 5
-    edge = round(drones ** (1 / 3) + 0.499)
-    lattice = np.stack(np.unravel_index(np.arange(drones), (edge,) * 3), axis=1) - (edge - 1) / 2
-    with Vector("drone_swarm", {"drones": drones, "neighbours": k, "points": lattice}, envs=1) as vector:
+    with Vector("drone_swarm", {"drones": drones, "neighbours": k, "points": lattice(drones)}, envs=1) as vector:
         vector.reset(1)
         for _ in range(120):
             vector.actions[:] = pilot(vector.observations)
@@ -260,7 +263,7 @@ def test_grid_finds_the_neighbours_of_all_pairs(drones: int) -> None:
 def test_collision_factor_never_makes_a_gain(near_share: float) -> None:
     """A reward is the change of closeness, or less and of no other sign; it is less only in collision."""
     random, collisions = np.random.default_rng(0), 0
-    with Vector("drone_swarm", settings("cube", 200, near_share=near_share), envs=1) as vector:
+    with Vector("drone_swarm", {"drones": 200, "points": lattice(200), "near_share": near_share}, envs=1) as vector:
         vector.reset(3)
         span = 2 * np.sqrt(3) * (3 * 200 ** (1 / 3) + 5)
         places = spheres(vector)
