@@ -31,8 +31,9 @@ def letter() -> list[float]:
 
 
 def chosen(task: str) -> dict[str, float | list[float]]:
-    """Settings that fly one task."""
-    return {"points": letter()} if task == "letter" else {name: float(name == task) for name in TASKS}
+    """Settings that fly one task, from level starts."""
+    flown = {"points": letter()} if task == "letter" else {name: float(name == task) for name in TASKS}
+    return {"start_tilt": 0.0, **flown}
 
 
 def of_pilot(task: str) -> dict[str, float]:
