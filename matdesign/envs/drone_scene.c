@@ -35,11 +35,13 @@ static void draw_drone(const Swarm *s, int i, Scene *scene) {
 }
 
 void drone_swarm_draw(Swarm *s, Scene *scene) {
+    double top = -1e9;
     for (int i = 0; i < s->env.agents; i++) {
         draw_drone(s, i, scene);
+        top = (double)LANE(s, tz, i) > top ? (double)LANE(s, tz, i) : top;
         scene_sphere(scene, (double)LANE(s, tx, i), (double)LANE(s, ty, i), (double)LANE(s, tz, i), 0.08,
                      (LANE(s, colour, i) & 0xFFFFFF00u) | 0x90u);
     }
     if (s->task == RACE) draw_gates(s, scene);
-    scene_text(scene, 0.0, 0.0, (double)s->bound, 1.0, 0xFFFFFFFF, drone_task_names[s->task]);
+    scene_text(scene, 0.0, 0.0, top + 2.0, 1.0, 0x808890FF, drone_task_names[s->task]);
 }
