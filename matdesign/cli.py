@@ -35,6 +35,7 @@ SETTINGS = """\
   seed=1                           of everything random
   material.structure.atoms=19      how many atoms
   env.envs=32 env.threads=2        environments stepped together, and by how many CPU threads
+  env.backend=processes            in worker processes (env.workers=2) in place of threads
   env.settings.NAME=VALUE          a setting of the environment itself
   agent.ppo.total_agent_steps=2e6  training budget
   agent.time_limit=60              the same in seconds
