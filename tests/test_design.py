@@ -6,8 +6,10 @@ import math
 import ase.io
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from matdesign.agents.policies import MLPPolicy
 from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.export import best_structure, export
@@ -19,6 +21,7 @@ from matdesign.design.run import RunFolder
 from matdesign.envs.atoms import AtomsResult
 from matdesign.errors import InputError
 from matdesign.sim.simulation import Simulation
+from matdesign.vector import Vector
 
 SMALL = (
     "agent.ppo.total_agent_steps=3000",
@@ -197,3 +200,18 @@ def test_bad_requests_get_one_clear_error(finished, tmp_path):
     wrong = load(["env=squared", "agent.policy.kind=equivariant"])
     with open_vector(wrong) as vector, pytest.raises(InputError, match="needs atoms"):
         make_policy(wrong, vector)
+
+
+def test_flights_do_not_favour_agents_that_end_early():
+    """Snakes end on their own: each must have ended before the figures count."""
+    with Vector("snake", {"snakes": 4, "width": 16, "height": 16, "food": 20, "horizon": 200}, envs=2) as vector:
+        policy = MLPPolicy(vector.features, vector.action_dims, vector.choices, hidden=[4], log_sigma=0.0, seed=0)
+        flight = fly(vector, policy, episodes=2, seed=3, deterministic=False)
+        vector.reset(3)
+        generator, ended = torch.Generator().manual_seed(3), np.zeros(8, int)
+        while ended.min() < 1:
+            vector.actions[...] = policy.act(torch.from_numpy(vector.observations), generator)
+            vector.step()
+            ended += vector.terminals | vector.truncations
+    assert flight.figures["episodes"] >= 8
+    assert ended.max() > 1

@@ -36,6 +36,9 @@ def fly(
 ) -> Flight:
     """Lets `policy` fly at least `episodes` episodes, the same number in every environment.
 
+    Where agents end on their own, such as snakes, an environment is done when each of them has ended as often, and all
+    episodes in between count: the first to end alone would be the short-lived ones.
+
     Args:
         vector: environments; reset with `seed`.
         policy: on the CPU.
@@ -46,7 +49,8 @@ def fly(
     """
     generator = None if deterministic else torch.Generator().manual_seed(seed)
     each = math.ceil(episodes / vector.envs)
-    ended = np.zeros(vector.envs, int)
+    ended = np.zeros((vector.envs, vector.agents), int)
+    count = 0.0
     sums = dict.fromkeys(vector.environment.log_names, 0.0)
     results: list[AtomsResult] = []
     vector.reset(seed)
@@ -54,23 +58,23 @@ def fly(
     while ended.min() < each:
         actions.copy_(policy.act(observations, generator))
         vector.step()
-        over = (vector.terminals | vector.truncations).reshape(vector.envs, vector.agents).any(axis=1)
-        for index in map(int, np.flatnonzero(over)):
+        over = (vector.terminals | vector.truncations).reshape(ended.shape)
+        for index in map(int, np.flatnonzero(over.any(axis=1))):
             figures = vector.log(index)
             # Every environment counts equally often: short episodes would crowd out long ones. One that was lost with
             # its worker has no figures.
-            if ended[index] == each or not figures["episodes"]:
+            if ended[index].min() >= each or not figures["episodes"]:
                 continue
+            count += figures["episodes"]
             for name in sums:
-                sums[name] += figures[name]
+                sums[name] += figures[name] * figures["episodes"]
             if isinstance(vector, Vector) and vector.environment.built_in and vector.environment.name == "atoms":
                 results.append(atoms_result(vector, index))
-            ended[index] += 1
+            ended[index] += over[index]
         if show is not None and over.any():
-            show(int(ended.sum()))
-    count = each * vector.envs
+            show(int(ended.min(axis=1).sum()))
     means = {name: total / count for name, total in sums.items()}
-    return Flight(figures={**means, "episodes": float(count)}, results=results)
+    return Flight(figures={**means, "episodes": count}, results=results)
 
 
 @dataclass(frozen=True, kw_only=True)
