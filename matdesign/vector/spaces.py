@@ -226,11 +226,15 @@ class ActionLayout(Layout):
                 self.kind, self.columns, self.dtype, self.choices = "choices", size, np.dtype(np.int32), tuple(choices)
         elif all(leaf.dtype.kind == "f" for leaf in self.leaves):
             self.kind, self.columns, self.dtype = "floats", size, np.dtype(np.float32)
+        self._type = self.leaves[0].dtype.type
+        self._start = int(space.start) if isinstance(space, spaces.Discrete) and self.kind == "choices" else None
         ends = np.cumsum([leaf.size for leaf in self.leaves])
         self._columns = [slice(end - leaf.size, end) for end, leaf in zip(ends, self.leaves, strict=True)]
 
     def value(self, rows: Array) -> Any:
         """The action in a row [columns], or the batch of those in rows [n, columns]."""
+        if self._start is not None and rows.ndim == 1:  # without the arrays, which take as long as some steps
+            return self._type(int(rows[0]) + self._start)
         if self.kind == "record":
             return self.unflatten(rows) if rows.ndim == 1 else nested(self.space, iter(self.views(rows)))
         convert = _choices if self.kind == "choices" else _floats
