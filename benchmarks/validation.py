@@ -1,7 +1,8 @@
 """Every property against a number that somebody else published: the table in docs/properties.md.
 
-python benchmarks/validation.py [--quick] [--json FILE]     all cases, about an hour on two cores; quick: seconds each
-python benchmarks/validation.py --json docs/validation.json && python docs/properties.py     the page anew
+python benchmarks/validation.py [--quick] [--json FILE]     all cases, about an hour on two cores; quick: seconds each;
+                                                            stopped, it goes on from the samples in the cache
+python benchmarks/validation.py --json docs/validation.json; python docs/properties.py     the page anew
 """
 
 import importlib
@@ -16,7 +17,7 @@ import table
 from cases.case import Case
 
 from matdesign.errors import MatdesignError
-from matdesign.properties import Cache, measure
+from matdesign.properties import measure
 from matdesign.properties.measurement import number
 
 LINE = "{:<58} {:>24} {:>20} {:>12}  {}"
@@ -37,7 +38,6 @@ def row(case: Case) -> dict[str, str | float | bool | None]:
         material,
         seeds=case.seeds,
         processes=len(os.sched_getaffinity(0)),
-        cache=Cache(None),
     )
     value, stderr = case.read(found)
     error = math.hypot(stderr, case.reference_stderr)
@@ -52,7 +52,7 @@ def row(case: Case) -> dict[str, str | float | bool | None]:
         "reference": case.reference,
         "ratio": value / case.reference if case.reference else None,
         "source": case.source,
-        "agrees": abs(apart) <= 3 * error + case.tolerance * abs(case.reference) + 1e-12,
+        "agrees": bool(abs(apart) <= 3 * error + case.tolerance * abs(case.reference) + 1e-12),
         "shown": number(value, stderr),
         "shown_reference": number(case.reference, case.reference_stderr),
         "difference": f"{apart / error:+.1f} s.e." if error > 0 else f"{100 * relative:+.2g} %",

@@ -280,7 +280,9 @@ def test_catalogue_and_find():
         (1.0, 0.0, "1"),
         (1.23456, float("nan"), "1.23456 (no error bar)"),
         (123456.0, 2000.0, "123456 +- 2000"),
-        (5e9, 1e8, "5e+09 +- 1e+08"),
+        (5e9, 1e8, "(5.00 +- 0.10)e9"),
+        (-2.436e-9, 4.3e-11, "(-2.436 +- 0.043)e-9"),
+        (0.0, 2e-5, "(0.0 +- 2.0)e-5"),
     ],
 )
 def test_numbers_are_shown_with_two_digits_of_their_error(value, stderr, text):

@@ -113,7 +113,7 @@ CASES = [
 HONEST: list[tuple[Property, Callable[[], tuple[Atoms, Material]]]] = [
     (GreenKubo(temperature=1.35, equilibration=1_000, steps=8_000, every=5, correlation=400), fluid(3, 3, 3)),
     (
-        MuellerPlathe(temperature=1.35, equilibration=1_000, settle=500, steps=4_000, swap=40, lengths=(1,), bins=8),
+        MuellerPlathe(temperature=1.35, equilibration=1_000, settle=500, steps=8_000, swap=40, lengths=(1,), bins=8),
         fluid(5, 3, 3),
     ),
     (ApproachToEquilibrium(temperature=1.35, equilibration=1_000, steps=1_000, transient=60, waves=1), fluid(5, 3, 3)),

@@ -107,10 +107,11 @@ def number(value: float, stderr: float) -> str:
         return f"{value:.6g} (no error bar)" if math.isnan(stderr) else f"{value:.6g}"
     if stderr == 0:
         return f"{value:.8g}"
-    digits = max(0, 1 - math.floor(math.log10(stderr)))
-    if digits > 12 or abs(value) >= 1e7:
-        return f"{value:.6g} +- {stderr:.2g}"
-    return f"{value:.{digits}f} +- {stderr:.{digits}f}"
+    largest = max(abs(value), stderr)
+    power = math.floor(math.log10(largest)) if not 1e-3 <= largest < 1e7 else 0
+    digits = min(max(0, 1 - math.floor(math.log10(stderr)) + power), 15)
+    shown = f"{value / 10.0**power:.{digits}f} +- {stderr / 10.0**power:.{digits}f}"
+    return f"({shown})e{power}" if power else shown
 
 
 def _plain(value: Any) -> Any:
