@@ -35,7 +35,8 @@ SETTINGS = """\
   seed=1                           of everything random
   material.structure.atoms=19      how many atoms
   env.envs=32 env.threads=2        environments stepped together, and by how many CPU threads
-  env.backend=processes            in worker processes (env.workers=2) in place of threads
+  env.backend=processes            in worker processes in place of threads
+  env.workers=2                    how many of them
   env.settings.NAME=VALUE          a setting of the environment itself
   agent.ppo.total_agent_steps=2e6  training budget
   agent.time_limit=60              the same in seconds
@@ -54,6 +55,7 @@ class Verb:
         run: does it, given the parsed arguments.
         takes_run: it works on the folder of an earlier run, named first.
         takes_file: it works on a structure file, if one is named first.
+        may_take_run: it works on the folder of an earlier run, if one is named first.
         resumes: it knows --resume.
         settings: the most useful KEY=VALUE, for people.
         examples: command lines.
@@ -65,6 +67,7 @@ class Verb:
     examples: Sequence[str]
     takes_run: bool = False
     takes_file: bool = False
+    may_take_run: bool = False
     resumes: bool = False
     settings: str = ""
 
@@ -123,6 +126,17 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     run = RunFolder.open(arguments.run)
     evaluate(run.config(arguments.settings, arguments.config_dir), run)
+    return 0
+
+
+def _play(arguments: argparse.Namespace) -> int:
+    from matdesign.design.play import play_job
+
+    runs = [text for text in arguments.settings if "=" not in text]
+    if len(runs) > 1:
+        raise InputError(f"play takes the folder of one run, not {', '.join(runs)}")
+    settings = [text for text in arguments.settings if "=" in text]
+    play_job(Path(runs[0]) if runs else None, settings, arguments.config_dir)
     return 0
 
 
@@ -265,6 +279,16 @@ VERBS = {
         settings="  output=FILE.png  where to (default: inside the run folder)",
         examples=("matdesign render runs/mine", "matdesign render runs/mine output=best.png"),
     ),
+    "play": Verb(
+        summary="take one agent of a game at the keyboard",
+        description="Shows a game in the terminal. Arrow keys or w a s d steer the first agent, q leaves; the others\n"
+        "follow the policy of RUN, or act at random.",
+        run=_play,
+        may_take_run=True,
+        settings="  env=snake                which game: snake, pong, breakout or squared\n"
+        "  env.settings.NAME=VALUE  a setting of the game",
+        examples=("matdesign play", "matdesign play env=pong", "matdesign play runs/snakes"),
+    ),
     "doctor": Verb(
         summary="report what was found on this machine, with the remedy for what is missing",
         description="Reports LAMMPS, its packages and potentials, torch and its device, threads, graphics, compiler.\n"
@@ -289,8 +313,9 @@ def _help() -> str:
 
 def _parser(name: str) -> Parser:
     verb = VERBS[name]
-    configurable = verb.resumes or verb.takes_file or verb.run in (_evaluate, _benchmark)
-    parts = [f"matdesign {name}", "RUN" if verb.takes_run else "[FILE]" if verb.takes_file else ""]
+    configurable = verb.resumes or verb.takes_file or verb.run in (_evaluate, _benchmark, _play)
+    first = "RUN" if verb.takes_run else "[FILE]" if verb.takes_file else "[RUN]" if verb.may_take_run else ""
+    parts = [f"matdesign {name}", first]
     parts += ["[GROUP=CHOICE ...]" if configurable else "", "[KEY=VALUE ...]" if verb.settings else "", "[options]"]
     text = []
     if configurable:

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from matdesign.design.play import act, main
+from matdesign.design.play import act, play_job
 from matdesign.errors import InputError
 from matdesign.render.terminal import frame, pixels
 from matdesign.scene import Scene
@@ -52,7 +52,7 @@ def test_the_player_steers_the_first_agent_only() -> None:
 
 def test_a_game_in_a_terminal() -> None:
     terminal, other = pty.openpty()
-    command = [sys.executable, "-m", "matdesign.design.play", "env=snake", "env.settings.snakes=4"]
+    command = [sys.executable, "-m", "matdesign", "play", "env=snake", "env.settings.snakes=4"]
     with subprocess.Popen(command, stdin=other, stdout=other, stderr=other, close_fds=True) as game:
         os.close(other)
         text, left, end = "", False, time.monotonic() + 60
@@ -76,6 +76,6 @@ def test_a_game_in_a_terminal() -> None:
 
 def test_what_cannot_be_played() -> None:
     with pytest.raises(InputError, match=r"boids has no keys: play snake, pong"):
-        main(["env=boids"])
+        play_job(None, ["env=boids"], None)
     with pytest.raises(InputError, match="there is no terminal"):
-        main(["env=snake"])
+        play_job(None, [], None)

@@ -1,6 +1,6 @@
-"""One agent of a game at the keyboard: `python -m matdesign.design.play [RUN] [env=snake] [KEY=VALUE ...]`.
+"""The job behind `matdesign play`: one agent of a game at the keyboard.
 
-Arrow keys or w a s d steer the first agent of the first environment, q leaves. The others follow the policy of RUN, or
+Arrow keys or w a s d steer the first agent of the first environment, q leaves. The others follow a run's policy, or
 act at random. In Pong and Breakout no key means to stay, in snake straight on.
 """
 
@@ -23,7 +23,7 @@ from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.run import RunFolder
 from matdesign.design.training import trained_policy
-from matdesign.errors import InputError, MatdesignError
+from matdesign.errors import InputError
 from matdesign.render.terminal import frame
 from matdesign.vector import Batch
 
@@ -91,11 +91,17 @@ def _keyboard() -> Iterator[None]:
         sys.stdout.flush()
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Reads the command line and plays."""
-    run = RunFolder.open(Path(arguments[0])) if arguments and "=" not in arguments[0] else None
-    settings = [*arguments[1 if run else 0 :], "env.envs=1"]
-    config = run.config(settings) if run else load(settings if arguments else ["env=snake", *settings])
+def play_job(folder: Path | None, settings: Sequence[str], config_dir: Path | None) -> None:
+    """Plays what is configured, snake without a word, beside the policy of the run in `folder`.
+
+    Raises:
+        InputError: a game without keys, or no terminal to play in.
+    """
+    run = None if folder is None else RunFolder.open(folder)
+    if run is not None:
+        config = run.config([*settings, "env.envs=1"], config_dir)
+    else:
+        config = load(["env=snake", *settings, "env.envs=1"], config_dir)
     if config.env.name not in KEYS:
         raise InputError(f"{config.env.name} has no keys: play {', '.join(KEYS)}")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -103,12 +109,3 @@ def main(arguments: Sequence[str]) -> None:
     with open_vector(config) as vector:
         policy = trained_policy(run, make_policy(config, vector)) if run else None
         play(config.env.name, vector, policy, seed=config.seed)
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except MatdesignError as error:
-        sys.exit(f"matdesign: {error}")
-    except KeyboardInterrupt:
-        pass
