@@ -55,10 +55,18 @@ def row(case: Case) -> dict[str, str | float | bool | None]:
         "agrees": bool(abs(apart) <= 3 * error + case.tolerance * abs(case.reference) + 1e-12),
         "shown": number(value, stderr),
         "shown_reference": number(case.reference, case.reference_stderr),
-        "difference": f"{apart / error:+.1f} s.e." if error > 0 else f"{100 * relative:+.2g} %",
+        "difference": difference(apart / error if error > 0 else None, relative, case.tolerance),
         "flag": found.flag,
         "seconds": found.seconds,
     }
+
+
+def difference(errors: float | None, relative: float, tolerance: float) -> str:
+    """In standard errors, and relative where that matters: without an error, or where some is to be expected."""
+    share = f"{100 * relative:+.2g} %" + (f" of {100 * tolerance:.3g} %" if tolerance else "")
+    if errors is None:
+        return share
+    return f"{errors:+.1f} s.e." + (f", {share}" if tolerance else "")
 
 
 def main() -> None:

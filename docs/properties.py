@@ -118,7 +118,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     """The validation table."""
     lines = [
         "\n## Validation\n\nOurs, by `python benchmarks/validation.py`, against numbers somebody else published. The "
-        "difference is in standard\nerrors (s.e., both added in quadrature) or, where nothing is random, relative.\n\n",
+        "difference is in standard\nerrors (s.e., both added in quadrature); where nothing is random, or where another "
+        "model, a rounded number or the\nsize of the cell explains some of it, it is given in per cent, beside what "
+        "is explained so.\n\n",
         "| what | ours | reference | difference | source |\n|---|---|---|---|---|\n",
     ]
     for row in rows:
