@@ -203,6 +203,49 @@ def test_the_key_knows_all_that_matters_and_nothing_else():
     assert len({base, *different}) == len(different) + 1
 
 
+SHIFT = 1.0
+TABLE = {"a": np.array([1.0, 2.0])}
+
+
+def shifted(value):
+    return value + SHIFT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shifted(Noise):
+    """Noise and what a function of this module and a dictionary make of it."""
+
+    weights: np.ndarray | None = None
+    factor: ClassVar[float] = 1.0
+
+    def sample(self, system, seed):
+        found = super().sample(system, seed)
+        return {"values": self.factor * shifted(found["values"]) + TABLE["a"][0]}
+
+
+def double(value):
+    return value + 2 * SHIFT
+
+
+def test_the_key_knows_what_a_users_class_refers_to(monkeypatch):
+    keys = [key(Shifted(), CRYSTAL, ARGON, 0), key(Shifted(weights=np.ones(3)), CRYSTAL, ARGON, 0)]
+    for name, value in (("SHIFT", 2.0), ("shifted", double), ("TABLE", {"a": np.array([1.5, 2.0])})):
+        with monkeypatch.context() as changed:
+            changed.setattr(f"{__name__}.{name}", value)
+            keys.append(key(Shifted(), CRYSTAL, ARGON, 0))
+    with monkeypatch.context() as changed:
+        changed.setattr(Shifted, "factor", 3.0)
+        keys.append(key(Shifted(), CRYSTAL, ARGON, 0))
+    assert len(set(keys)) == len(keys)
+    assert key(Shifted(), CRYSTAL, ARGON, 0) == keys[0]
+
+
+def test_workers_know_a_users_class_by_the_same_key(tmp_path):
+    run(Shifted(), seeds=4, processes=2, cache=Cache(tmp_path))
+    run(Shifted(), seeds=4, cache=Cache(tmp_path))
+    assert len(list(tmp_path.rglob("*.npz"))) == 4
+
+
 def test_common_random_numbers_make_differences_sharp():
     heavier = CRYSTAL.copy()
     heavier.positions[0, 0] += 0.01  # one percent more, see Noise
@@ -210,6 +253,16 @@ def test_common_random_numbers_make_differences_sharp():
     assert found.value == pytest.approx(0.1, rel=0.1)
     assert found.stderr < 0.01 * run(Noise(), seeds=16).stderr * 2
     assert found.seeds == 16
+
+
+def test_what_two_structures_do_not_share_is_left_out_of_their_difference():
+    small = bulk("Ar", "fcc", a=5.3, cubic=True) * (2, 2, 2)
+    found = compare(find("structure_factor")(), CRYSTAL, small, ARGON, cache=Cache(None))
+    assert found.curves == {}  # the larger cell has other wave vectors
+    assert abs(found.value) < 0.05
+    both = compare(find("potential_energy")(), CRYSTAL, small, ARGON, cache=Cache(None))
+    strain, bulk_modulus, volume = 5.3 / 5.2764 - 1, 2.918 / 160.2177, 5.2764**3 / 4
+    assert both.value == pytest.approx(4.5 * bulk_modulus * strain**2 * volume, rel=0.05)  # Hooke
 
 
 def test_failed_samples_are_counted_and_left_out():
@@ -248,11 +301,39 @@ def test_what_makes_no_sense_is_refused_before_any_work(tmp_path):
         ({"budget": -1.0}, "budget=-1.0"),
         ({"seed": -1}, "seed=-1"),
         ({"seeds": 4, "rel_error": 0.1}, "exclude each other"),
+        ({"seeds": 2.5}, "seeds=2.5 must be a whole number"),
+        ({"rel_error": "5%"}, "rel_error='5%' must be a number"),
+        ({"budget": float("nan")}, "budget=nan"),
+        ({"cache": "~/.cache"}, "is no cache"),
     ],
 )
 def test_impossible_arguments_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         run(Noise(), **options)
+
+
+@pytest.mark.parametrize(
+    ("measured", "structure", "message"),
+    [
+        (Density, CRYSTAL, "is no property: give an instance"),
+        ("density", CRYSTAL, "is no property"),
+        (Density(), "argon.cif", "is no structure"),
+        (Density(temperature=-5.0), CRYSTAL, "density.temperature=-5.0 must lie between"),
+        (Density(temperature=float("nan")), CRYSTAL, "density.temperature=nan must be a finite number"),
+        (Density(frames=2.5), CRYSTAL, "density.frames=2.5 must be a whole number"),
+    ],
+)
+def test_impossible_protocols_are_refused(measured, structure, message):
+    with pytest.raises(InputError, match=message):
+        measure(measured, structure, ARGON, cache=Cache(None))
+
+
+def test_a_cache_that_fails_says_so(tmp_path):
+    cache = Cache(tmp_path)
+    for i in range(256):
+        (tmp_path / f"{i:02x}").write_text("")
+    with pytest.raises(InputError, match="name another folder as cache"):
+        run(Noise(), seeds=2, cache=cache)
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):

@@ -6,10 +6,9 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from ase import Atoms
 from matdesign.errors import InputError
 from matdesign.files import replace_file, user_path
 from matdesign.native import LIBRARY, PACKAGE
+from matdesign.properties.code import describe
 from matdesign.properties.measurement import Array
 from matdesign.sim.lammps import library_info
 from matdesign.sim.material import Material
@@ -27,9 +27,15 @@ _UNPHYSICAL = ("name", "reference", "potential", "length_scale", "energy_scale")
 
 
 def default_folder() -> Path:
-    """MATDESIGN_CACHE, or else the user's cache folder."""
+    """MATDESIGN_CACHE, or else the user's cache folder.
+
+    Raises:
+        InputError: MATDESIGN_CACHE is no path.
+    """
     given = os.environ.get(VARIABLE)
     if given:
+        if not given.isprintable():
+            raise InputError(f"{VARIABLE}={given!r} has a control character in it: name a folder you may write to")
         return user_path(given)
     return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "matdesign"
 
@@ -53,7 +59,8 @@ def key(protocol: Any, atoms: Atoms, material: Material, seed: int, *, library: 
         "seed": seed,
         "pbc": atoms.pbc.tolist(),
     }
-    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    text = json.dumps(said, sort_keys=True, default=lambda value: list(describe(value)))  # fields of any type
+    digest = hashlib.sha256(text.encode())
     for array in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.arrays.get("momenta")):
         if array is not None:
             digest.update(np.ascontiguousarray(array).tobytes())
@@ -73,24 +80,8 @@ def _package() -> str:
 
 
 def _code_of(kind: type) -> str:
-    """Digest of the package's code and, for a class from elsewhere, of its own methods."""
-    parts = [_package()]
-    for owner in kind.__mro__:
-        if not owner.__module__.startswith(("matdesign.", "builtins", "abc")):
-            for name, function in sorted(vars(owner).items()):
-                if isinstance(function, FunctionType) and not name.startswith("__"):
-                    parts += [name, *_instructions(function.__code__)]
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()
-
-
-def _instructions(code: CodeType) -> Iterator[str]:
-    yield code.co_code.hex()
-    yield repr(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _instructions(constant)
-        else:
-            yield repr(constant)
+    """Digest of the package's code and, for a class from elsewhere, of its own and all that it refers to."""
+    return hashlib.sha256("|".join([_package(), *describe(kind)]).encode()).hexdigest()
 
 
 class Cache:
@@ -134,15 +125,20 @@ class Cache:
         """Keeps a sample.
 
         Raises:
-            OSError: the disk is full or the folder was taken away.
+            InputError: the disk is full, or the folder was taken away or holds something else.
         """
         self._memory[where] = {name: np.asarray(values, np.float64) for name, values in sample.items()}
         if self.folder is not None:
             file = io.BytesIO()
             np.savez(file, **self._memory[where])  # type: ignore[arg-type]  # arrays are what it takes
             path = self._path(where)
-            path.parent.mkdir(exist_ok=True)
-            replace_file(path, file.getvalue())
+            try:
+                path.parent.mkdir(exist_ok=True)
+                replace_file(path, file.getvalue())
+            except OSError as error:
+                raise InputError(
+                    f"cannot write {str(path)!r}: {error.strerror}; name another folder as cache"
+                ) from None
 
     def _path(self, where: str) -> Path:
         assert self.folder is not None

@@ -2,10 +2,13 @@
 
 import functools
 import math
+import os
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from matdesign.properties.property import Property, Run, Sample, System
 from matdesign.sim import Material
 from matdesign.sim.simulation import OVERLAP
 from matdesign.sim.structure import check_atoms
+from matdesign.typed import build
 
 MOST_SEEDS = 1024
 NOT_RANDOM = "it is not random"
@@ -78,7 +82,8 @@ def measure(
         InputError: the property makes no sense for this structure and material, or an argument is out of range.
         SimulationError: no sample could be computed.
     """
-    _check(seed, seeds, rel_error, budget, processes)
+    _check(seed, seeds, rel_error, budget, processes, cache)
+    measured, structure = _checked(measured), _atoms(structure)
     system = System(structure, material, library=library, cache=cache or Cache(default_folder()))
 
     def estimate(samples: Sequence[Sequence[Sample]]) -> Estimate:
@@ -102,28 +107,56 @@ def compare(
 ) -> Measurement:
     """Second minus first, from samples with common random numbers: what the noise does to both cancels.
 
-    Arguments and errors as for `measure`; every number of the result is a difference.
+    Arguments and errors as for `measure`. Every number of the result is a difference, also those along the axis of a
+    curve: zero where both curves are at the same points. Curves and details that only one structure has, or that have
+    different lengths, are left out.
     """
-    _check(seed, seeds, None, None, processes)
-    cache = cache or Cache(default_folder())
-    systems = [System(atoms, material, library=library, cache=cache) for atoms in (first, second)]
+    _check(seed, seeds, None, None, processes, cache)
+    measured, cache = _checked(measured), cache or Cache(default_folder())
+    systems = [System(_atoms(atoms), material, library=library, cache=cache) for atoms in (first, second)]
 
     def estimate(samples: Sequence[Sequence[Sample]]) -> Estimate:
         one, two = (measured.estimate(system, [pair[i] for pair in samples]) for i, system in enumerate(systems))
-        difference = one.filled(two.flat() - one.flat())
-        flag = "; ".join(dict.fromkeys(text for text in (one.flag, two.flag) if text))
-        return Estimate(
-            value=difference.value,
-            tensor=difference.tensor,
-            curves=difference.curves,
-            details=difference.details,
-            flag=flag,
-        )
+        return _difference(one, two)
 
     return _collect(measured, systems, estimate, seed, seeds, None, None, processes, progress)
 
 
-def _check(seed: int, seeds: int | None, rel_error: float | None, budget: float | None, processes: int) -> None:
+def _difference(one: Estimate, two: Estimate) -> Estimate:
+    """Second minus first of all numbers that both have, in the same shape."""
+    shared = [name for name in one.curves if name in two.curves and len(one.curves[name]) == len(two.curves[name])]
+    tensor = None
+    if one.tensor is not None and two.tensor is not None and one.tensor.shape == two.tensor.shape:
+        tensor = two.tensor - one.tensor
+    return Estimate(
+        value=two.value - one.value,
+        tensor=tensor,
+        curves={name: two.curves[name] - one.curves[name] for name in shared},
+        details={name: two.details[name] - one.details[name] for name in one.details if name in two.details},
+        flag="; ".join(dict.fromkeys(text for text in (one.flag, two.flag) if text)),
+    )
+
+
+def _checked(measured: Property) -> Property:
+    """The same with its fields checked as a configuration's are; a property of the user's own checks itself."""
+    if not isinstance(measured, Property):
+        raise InputError(f"{measured!r} is no property: give an instance, such as Density(temperature=40.0)")
+    if not type(measured).__module__.startswith("matdesign."):
+        return measured
+    return build(type(measured), {item.name: getattr(measured, item.name) for item in fields(measured)}, measured.name)
+
+
+def _atoms(structure: Atoms) -> Atoms:
+    if not isinstance(structure, Atoms):
+        raise InputError(f"{structure!r} is no structure: give ASE Atoms, such as ase.io.read(FILE)")
+    return structure
+
+
+def _check(
+    seed: int, seeds: int | None, rel_error: float | None, budget: float | None, processes: int, cache: Cache | None
+) -> None:
+    if not isinstance(cache, Cache | None):
+        raise InputError(f"cache={str(cache)!r} is no cache: give Cache(Path(...))")
     for name, value, low, high in (
         ("seed", seed, 0, 2**63 - 1),
         ("seeds", seeds, 1, MOST_SEEDS),
@@ -131,7 +164,11 @@ def _check(seed: int, seeds: int | None, rel_error: float | None, budget: float 
         ("budget", budget, 0, math.inf),
         ("processes", processes, 1, 1024),
     ):
-        if value is not None and not low <= value <= high:
+        if value is None and name not in ("seed", "processes"):
+            continue
+        if isinstance(value, bool) or not isinstance(value, Real if name in ("rel_error", "budget") else Integral):
+            raise InputError(f"{name}={value!r} must be a{'' if name in ('rel_error', 'budget') else ' whole'} number")
+        if not low <= value <= high:
             raise InputError(f"{name}={value} must lie between {low:g} and {high:g}")
     if seeds is not None and rel_error is not None:
         raise InputError(f"seeds={seeds} and rel_error={rel_error} exclude each other: give one")
@@ -234,7 +271,9 @@ def _one(measured: Property, systems: Sequence[System], seed: int) -> _Outcome:
     try:
         return _Outcome(tuple(system.run(measured, seed) for system in systems))
     except SimulationError as error:
-        return _Outcome((), str(error))
+        return _Outcome((), " ".join(str(error).split()))
+    except MemoryError as error:
+        return _Outcome((), f"it needs more memory than there is ({error}): use fewer atoms, frames or a shorter reach")
 
 
 def parallel(jobs: Iterator[Callable[[], _Outcome]], processes: int) -> Iterator[_Outcome]:
@@ -244,7 +283,7 @@ def parallel(jobs: Iterator[Callable[[], _Outcome]], processes: int) -> Iterator
     def begin() -> Iterator[Any]:
         for job in jobs:
             begun.append(job)
-            yield delayed(job)()
+            yield delayed(_work)(job, os.getpid())
 
     while True:
         try:
@@ -258,9 +297,26 @@ def parallel(jobs: Iterator[Callable[[], _Outcome]], processes: int) -> Iterator
             begun.clear()
             for job in suspects:  # alone, each shows whether it was the one
                 try:
-                    yield Parallel(n_jobs=2)([delayed(job)()])[0]
+                    yield Parallel(n_jobs=2)([delayed(_work)(job, os.getpid())])[0]
                 except TerminatedWorkerError:
                     yield _Outcome((), "its process crashed")
+
+
+def _work(job: Callable[[], _Outcome], parent: int) -> _Outcome:
+    _end_with(parent)
+    return job()
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """Ends this worker soon after its parent was killed: nobody would take its results."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _measurement(

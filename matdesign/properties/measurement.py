@@ -92,7 +92,7 @@ class Measurement:
     stopped: str = ""
 
     def __str__(self) -> str:
-        unit = f" {self.unit}" if self.unit else ""
+        unit = "" if self.unit == "1" else f" {self.unit}"
         warning = f"  NOT TO BE TRUSTED: {self.flag}" if self.flag else ""
         return f"{self.name} = {number(self.value, self.stderr)}{unit}{warning}"
 
