@@ -51,6 +51,26 @@ that was stopped goes on.
 **Units.** Those named here are for materials in `units metal` and `real`; in `lj` everything is in reduced units.
 Settings are given as `property.NAME=VALUE`, or to the class.
 
+**As a design target.** Any of them is what a search can be told to reach: to minimise, to maximise, or to hit a value.
+
+```python
+from matdesign.config import load
+from matdesign.design.decorations import Decorations, layers
+from matdesign.design.objective import Objective, search
+from matdesign.design.searchers import PolicySearch
+from matdesign.properties import find
+from matdesign.rewards.target import Target
+from matdesign.sim import StartingStructure
+
+material = load(["material=argon_isotopes"]).material
+lattice = StartingStructure(kind="crystal", lattice="fcc", a=5.35, sublattices=["Ar"], repeat=(4, 2, 2)).build(material)
+space = Decorations(lattice, material.species, [4, 4], groups=layers(lattice, 0), axis=0)  # 4 light and 4 heavy layers
+target = Target(property=find("device_conductivity_lattice_dynamics")(), goal="minimise")
+objective = Objective(space, target, material)
+search(PolicySearch(space, seed=0), objective, budget=8)
+print(objective.best.decoration, objective.best.measurement)
+```
+
 This page is written by `docs/properties.py` from the docstrings in `matdesign/properties/`.
 """
 SECTIONS = re.compile(r"^([A-Z][A-Za-z -]*):\n((?:[ ]{4}.*\n|\n)+)", re.MULTILINE)
