@@ -24,6 +24,7 @@ from matdesign.properties import catalogue, find
 from matdesign.sections import Config, MeasurementConfig
 from matdesign.typed import build, closest, keys
 
+OF_A_CRYSTAL = ("kind", "lattice", "a", "c", "sublattices", "atoms", "density")  # of a structure that no file gives
 FREE = ("env.settings.", "target.references.", "property.")  # below these any key may stand
 
 T = TypeVar("T", Config, MeasurementConfig)
@@ -55,6 +56,10 @@ def load_measurement(
     if file is not None:
         OmegaConf.set_struct(config, False)
         config.material.structure = {"kind": "file", "path": file}
+        for override in values:
+            key = override.get_key_element()
+            if key.startswith("material.structure.") and key.split(".")[2] in OF_A_CRYSTAL:
+                raise InputError(f"{key} does nothing to the structure in {file}: leave out one of the two")
     return _finish(MeasurementConfig, config, values)
 
 

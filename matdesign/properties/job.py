@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -30,9 +32,7 @@ def measure_job(config: MeasurementConfig) -> Measurement:
         InputError: the property makes no sense for the structure, or a file cannot be written.
         SimulationError: no sample could be computed.
     """
-    output = None if config.output is None else user_path(config.output)
-    if output is not None and output.is_dir():
-        raise InputError(f"output={output} is a folder: name a file, such as {output}/measurement.json")
+    output = None if config.output is None else _output(user_path(config.output), config.material.structure.path)
     structure = config.material.structure.build(config.material, seed=config.seed)
     cache = Cache(user_path(config.cache) if config.cache else default_folder())
     with _progress(config) as progress:
@@ -49,10 +49,27 @@ def measure_job(config: MeasurementConfig) -> Measurement:
             library=config.lammps.library,
             progress=progress,
         )
-    if output is not None:
-        write_text(output, json.dumps(record(config, found), indent=1) + "\n")
-    _show(found, len(structure))
+    try:
+        if output is not None:
+            write_text(output, json.dumps(record(config, found), indent=1, allow_nan=False) + "\n")
+    finally:
+        _show(found, len(structure))
     return found
+
+
+def _output(path: Path, structure: str | None) -> Path:
+    """The file to write, refused now rather than after long work if that cannot be done."""
+    if path.is_dir():
+        raise InputError(f"output={path} is a folder: name a file, such as {path}/measurement.json")
+    if structure is not None and path.exists() and path.samefile(user_path(structure)):
+        raise InputError(f"output={path} would replace the structure that is measured: name another file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent):  # what root may do, only trying tells
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write output={path}: {error.strerror}; name a folder you may write to") from None
+    return path
 
 
 def record(config: MeasurementConfig, found: Measurement) -> dict[str, Any]:

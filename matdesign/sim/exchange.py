@@ -43,6 +43,8 @@ def read_structure(path: Path, *, species: Sequence[str]) -> Atoms:
     Raises:
         InputError: the file is missing or cannot be read.
     """
+    if path.is_dir():
+        raise InputError(f"structure file {str(path)!r} is a folder: name a file in it")
     if not path.is_file():
         raise InputError(f"structure file {str(path)!r} does not exist")
     reader = _READERS.get(path.suffix.lower())
@@ -55,7 +57,8 @@ def read_structure(path: Path, *, species: Sequence[str]) -> Atoms:
         found: Any = ase.io.read(path, index=-1, format=reader, **options)
     except Exception as error:  # ASE's readers raise whatever the text made them stumble over
         kind = reader or "structure"
-        raise InputError(f"structure file {str(path)!r} cannot be read as {kind}: {error}") from error
+        reason = " ".join(str(error).split()) or "it holds no structure"
+        raise InputError(f"structure file {str(path)!r} cannot be read as {kind}: {reason}") from error
     return Atoms(found.symbols, found.positions, cell=found.cell, pbc=found.pbc)
 
 
