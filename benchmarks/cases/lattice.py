@@ -70,9 +70,9 @@ CASES = [
         label="heat capacity of copper (EAM) at 298.15 K",
         measured=HarmonicHeatCapacity(temperature=298.15, mesh=(12, 12, 12)),
         build=lambda: shipped("copper", "Cu", "fcc", 3.615),
-        reference=(24.44 - 0.71) / 8.314463,
-        tolerance=0.02,
-        source="NIST-JANAF tables, 24.44 J/(mol K) at constant pressure, less 0.71 of thermal expansion",
+        reference=(24.44 - 0.71 - 0.21) / 8.314463,
+        tolerance=0.01,  # the potential's highest frequencies are 4 % too high
+        source="NIST-JANAF tables, 24.44 J/(mol K), less 0.71 of expansion (9 alpha^2 B V T) and 0.21 of electrons",
         quick=True,
     ),
     Case(
