@@ -19,7 +19,7 @@ COWLEY = "Cowley, Phys. Rev. Lett. 60, 2379 (1988)"
 FOILES = "Foiles, Baskes and Daw, Phys. Rev. B 33, 7983 (1986)"
 SIMMONS = "experiment at 0 K, which the potential was fitted to: Simmons and Wang (MIT Press, 1971)"
 A12, A6 = 12.13188, 14.45392  # lattice sums of fcc
-FULL = "lattice sums of fcc: Ashcroft and Mermin, Solid State Physics (1976), chapter 20"
+FULL = "lattice sums of fcc: Kittel, Introduction to Solid State Physics, chapter 3"
 
 
 def crystal(name: str) -> Callable[[], tuple[Atoms, Material]]:
@@ -28,6 +28,26 @@ def crystal(name: str) -> Callable[[], tuple[Atoms, Material]]:
     def build() -> tuple[Atoms, Material]:
         config = load([f"material={name}"])
         return config.material.structure.build(config.material), config.material
+
+    return build
+
+
+SHORT = 0.97  # of the edges, before relaxation
+
+
+def edge(name: str) -> Callable[[Measurement], tuple[float, float]]:
+    """The lattice constant after relaxation, from the change of the volume."""
+    start = SHORT * load([f"material={name}"]).material.structure.a
+    return lambda found: (start * found.details["volume_ratio"] ** (1 / 3), 0.0)
+
+
+def compressed(name: str) -> Callable[[], tuple[Atoms, Material]]:
+    """A crystal whose edges are too short."""
+
+    def build() -> tuple[Atoms, Material]:
+        atoms, material = uncut() if name == "lj" else crystal(name)()
+        atoms.set_cell(SHORT * atoms.cell, scale_atoms=True)
+        return atoms, material
 
     return build
 
@@ -78,6 +98,31 @@ CASES = [
         source="Stillinger and Weber, Phys. Rev. B 31, 5262 (1985), two epsilon with epsilon = 2.1683 eV",
         tolerance=1e-5,
         quick=True,
+    ),
+    *(
+        Case(
+            label=f"lattice constant of {label}",
+            measured=Relaxation(cell="isotropic"),
+            build=compressed(name),
+            reference=reference,
+            source=source,
+            read=edge(name),
+            tolerance=tolerance,
+            quick=True,
+        )
+        for label, name, reference, source, tolerance in (
+            (
+                "silicon",
+                "silicon",
+                4 / 3**0.5 * 2 ** (1 / 6) * 2.0951,
+                "bonds of 2^(1/6) sigma: Stillinger and Weber 1985",
+                1e-5,
+            ),
+            ("copper", "copper", 3.615, FOILES, 1e-4),
+            ("nickel", "nickel", 3.52, FOILES, 1e-4),
+            ("aluminium", "aluminium", 4.04527, "header of the potential file, by its authors", 1e-4),
+            ("the Lennard-Jones crystal", "lj", 2**0.5 * (2 * A12 / A6) ** (1 / 6), FULL, 1e-3),
+        )
     ),
     Case(
         label="energy of the relaxed Lennard-Jones crystal",
