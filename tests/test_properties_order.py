@@ -44,7 +44,7 @@ def disordered():
 # Steinhardt order
 
 
-# Steinhardt, Nelson and Ronchetti 1983; Mickel et al., J. Chem. Phys. 138, 044501 (2013).
+# Mickel et al., J. Chem. Phys. 138, 044501 (2013), table I; diamond has half of the bonds of bcc with 8.
 @pytest.mark.parametrize(
     ("lattice", "neighbours", "q4", "q6"),
     [

@@ -25,8 +25,8 @@ Build = Callable[[], tuple[Atoms, Material]]
 
 BENCH = "LAMMPS, bench/in.lj and its logs, step 0"
 CAMBRIDGE = "Cambridge Cluster Database; Wales and Doye, J. Phys. Chem. A 101, 5111 (1997)"
-STEINHARDT = "Steinhardt, Nelson and Ronchetti, Phys. Rev. B 28, 784 (1983)"
-MICKEL = "Mickel et al., J. Chem. Phys. 138, 044501 (2013)"
+MICKEL = "Mickel et al., J. Chem. Phys. 138, 044501 (2013), table I"
+TETRAHEDRON = "half of the corners of a cube: sqrt(7/27) and sqrt(32/81), as for bcc with 8 neighbours"
 NIST = "NIST Standard Reference Simulation Website, Lennard-Jones fluid, NVT Monte Carlo, with its standard deviations"
 TABLES = "International Tables for Crystallography, volume A"
 COWLEY = "by definition: Cowley, Phys. Rev. 77, 669 (1950)"
@@ -202,11 +202,11 @@ CASES += [
         quick=True,
     )
     for lattice, neighbours, a, source, values in (
-        ("fcc", 12, 3.6, STEINHARDT, (0.19094, 0.57452)),
-        ("hcp", 12, 2.55, STEINHARDT, (0.09722, 0.48476)),
-        ("bcc", 14, 2.9, STEINHARDT, (0.03637, 0.51069)),
-        ("sc", 6, 2.5, STEINHARDT, (0.76376, 0.35355)),
-        ("diamond", 4, 5.4, MICKEL, (0.50918, 0.62854)),
+        ("fcc", 12, 3.6, MICKEL, (0.19094, 0.57452)),
+        ("hcp", 12, 2.55, MICKEL, (0.09722, 0.48476)),
+        ("bcc", 14, 2.9, MICKEL, (0.03637, 0.51069)),
+        ("sc", 6, 2.5, MICKEL, (0.76376, 0.35355)),
+        ("diamond", 4, 5.4, TETRAHEDRON, (0.50918, 0.62854)),
     )
     for kind, value in zip((GlobalQ4, GlobalQ6), values, strict=True)
 ]
