@@ -44,7 +44,7 @@ CASES = [
         build=long_ranged,
         reference=4 / 3 * (132 * SUM_14 / NEIGHBOUR**14 - 30 * SUM_8 / NEIGHBOUR**8),
         tolerance=1e-4,
-        source="lattice sums of Jones and Ingham, Proc. R. Soc. Lond. A 107, 636 (1925)",
+        source="lattice sums, by direct summation as in Jones and Ingham, Proc. R. Soc. Lond. A 107, 636 (1925)",
         quick=True,
     ),
     Case(
