@@ -140,7 +140,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "\n## Validation\n\nOurs, by `python benchmarks/validation.py`, against numbers somebody else published. The "
         "difference is in standard\nerrors (s.e., both added in quadrature); where nothing is random, or where another "
         "model, a rounded number or the\nsize of the cell explains some of it, it is given in per cent, beside what "
-        "is explained so.\n\n",
+        "is explained so. A second-hand\nnumber was found neither in its source nor in a text that quotes it.\n\n",
         "| what | ours | reference | difference | source |\n|---|---|---|---|---|\n",
     ]
     for row in rows:

@@ -18,7 +18,8 @@ class Case:
         measured: the property with its protocol.
         build: makes structure and material.
         reference: the published value, in the property's unit.
-        source: where it is published, in one line.
+        source: where it is published, in one line; "second-hand" where the number was found neither there nor in a text
+            that quotes it.
         reference_stderr: its standard error, 0 where none is given.
         tolerance: relative difference that model and rounding of the source explain (different potential, one digit);
             0 where only the standard errors count.

@@ -19,7 +19,7 @@ from matdesign.sim import Material
 RAHMAN = "Rahman, Phys. Rev. 136, A405 (1964): 864 atoms, cut at 2.25 sigma"
 DULONG_PETIT = "Dulong and Petit's law with the centre of mass at rest, 3 - 3/(2 N)"
 HOEF = "equation of state of the Lennard-Jones crystal: van der Hoef, J. Chem. Phys. 113, 8142 (2000)"
-PETERSON = "experiment, 1.5e-3 to 2.0e-3 /K of volume: Peterson, Batchelder and Simmons, Phys. Rev. 150, 703 (1966)"
+PETERSON = "experiment, 1.75e-3 /K of volume, second-hand: Peterson et al., Phys. Rev. 150, 703 (1966)"
 
 # Van der Hoef's free energy, in epsilon, sigma and epsilon/kB: static lattice, powers of the density and of density
 # and temperature.
@@ -155,7 +155,7 @@ CASES = [
         build=lambda: uncut("argon", 3, 70.0 / KELVIN),
         reference=1.75e-3 / 3,
         source=PETERSON,
-        tolerance=0.2,  # the source's range, and the model: van der Hoef has 6.6e-4 /K
+        tolerance=0.2,  # what is known of the reference, and the model: van der Hoef has 6.6e-4 /K
         seeds=6,
     ),
 ]

@@ -15,7 +15,7 @@ from matdesign.properties.heat_retention import HeatRetention
 from matdesign.properties.mueller_plathe import MuellerPlathe
 from matdesign.sim import Material
 
-EVANS = "Evans, Phys. Rev. A 34, 1449 (1986), density 0.6, temperature 1.35; LAMMPS' examples/KAPPA: 3.39 to 3.78"
+EVANS = "about 3.4 in figure 1 of Evans, Phys. Rev. A 34, 1449 (1986), as in LAMMPS' examples/KAPPA: 3.39 to 3.78"
 ARGON = "LAMMPS manual, compute heat/flux, input for solid Ar at 70 K (a 5.376 A, cutoff 13 A)"
 FLUID = 3.4  # kB/(sigma tau)
 SOLID = 0.29  # W/(m K) at 70 K

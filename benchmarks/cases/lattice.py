@@ -63,7 +63,7 @@ CASES = [
         read=lambda found: (found.details["highest"], 0.0),
         reference=7.30,
         tolerance=0.05,
-        source="neutrons, L point at 296 K: Svensson, Brockhouse and Rowe, Phys. Rev. 155, 619 (1967)",
+        source="neutrons, L point at 296 K, second-hand: Svensson, Brockhouse and Rowe, Phys. Rev. 155, 619 (1967)",
         quick=True,
     ),
     Case(
@@ -72,7 +72,7 @@ CASES = [
         build=lambda: shipped("copper", "Cu", "fcc", 3.615),
         reference=(24.44 - 0.71 - 0.21) / 8.314463,
         tolerance=0.01,  # the potential's highest frequencies are 4 % too high
-        source="NIST-JANAF tables, 24.44 J/(mol K), less 0.71 of expansion (9 alpha^2 B V T) and 0.21 of electrons",
+        source="24.44 J/(mol K), second-hand: NIST-JANAF tables; less 0.71 of expansion and 0.21 of electrons",
         quick=True,
     ),
     Case(

@@ -15,9 +15,10 @@ from matdesign.properties.relaxation import Relaxation
 from matdesign.properties.tension import YieldStress
 from matdesign.sim import Material
 
-COWLEY = "Cowley, Phys. Rev. Lett. 60, 2379 (1988)"
+COWLEY = "Cowley, Phys. Rev. Lett. 60, 2379 (1988), as in LAMMPS' examples/ELASTIC"
 FOILES = "Foiles, Baskes and Daw, Phys. Rev. B 33, 7983 (1986)"
-SIMMONS = "experiment at 0 K, which the potential was fitted to: Simmons and Wang (MIT Press, 1971)"
+CONSTANTS = f"second-hand: {FOILES}"
+SIMMONS = "experiment near 0 K, second-hand: Simmons and Wang (MIT Press, 1971)"
 A12, A6 = 12.13188, 14.45392  # lattice sums of fcc
 FULL = "lattice sums of fcc: Kittel, Introduction to Solid State Physics, chapter 3"
 
@@ -87,9 +88,9 @@ def along_cube(c11: float, c12: float) -> float:
 
 CASES = [
     *constants("silicon", (151.4, 76.4, 56.4), COWLEY, 0.001),  # a digit in the last place
-    *constants("copper", (167, 124, 76), FOILES, 0.007),  # the same
-    *constants("nickel", (233, 154, 128), FOILES, 0.005),  # the same
-    *constants("aluminium", (114, 61.9, 31.6), SIMMONS, 0.04),  # how well it was fitted
+    *constants("copper", (167, 124, 76), CONSTANTS, 0.007),  # the same
+    *constants("nickel", (233, 154, 128), CONSTANTS, 0.005),  # the same
+    *constants("aluminium", (114, 61.9, 31.6), SIMMONS, 0.04),  # the potential's own
     Case(
         label="energy of relaxed silicon",
         measured=Relaxation(cell="full"),
@@ -147,7 +148,7 @@ CASES = [
         measured=Hardness(),
         build=crystal("sic"),
         reference=34.0,
-        source="experiment, in Chen, Niu, Li and Li, Intermetallics 19, 1275 (2011)",
+        source="experiment, second-hand: Chen, Niu, Li and Li, Intermetallics 19, 1275 (2011)",
         tolerance=0.2,  # the potential's C11 is a tenth too large
         quick=True,
     ),

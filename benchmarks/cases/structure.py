@@ -186,9 +186,9 @@ CASES += [
             shipped("sic"),
             6.34,
             3e-2,
-            "experiment, cited there: Tersoff, Phys. Rev. B 39, 5566 (1989)",
+            "experiment, second-hand: Tersoff, Phys. Rev. B 39, 5566 (1989)",
         ),
-        ("Ni3Al", shipped("nial"), 4.57, 1e-2, "experiment, fitted: Voter and Chen, MRS Proc. 82, 175 (1987)"),
+        ("Ni3Al", shipped("nial"), 4.57, 1e-2, "experiment, second-hand: Voter and Chen, MRS Proc. 82, 175 (1987)"),
     )
 ]
 CASES += [
@@ -272,7 +272,7 @@ CASES += [
         measured=StructureFactor(temperature=85.0, equilibration=5000, frames=50),
         build=argon(0.02125),
         reference=2.00,
-        source="neutron scattering: Yarnell et al., Phys. Rev. A 7, 2130 (1973)",
+        source="neutron scattering, second-hand: Yarnell et al., Phys. Rev. A 7, 2130 (1973)",
         tolerance=0.01,
         seeds=4,
     ),
