@@ -1,5 +1,6 @@
 """The verb `measure` as people use it: one clear error before any work, and nothing half-written."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -112,10 +113,36 @@ def test_settings_that_a_file_makes_useless_are_refused(argon, capsys):
         ("property=densty", "did you mean density?"),
         ("property=density property._target_=os.system", "it names no code"),
         ("property=density cache=/dev/null", "name a folder you may write to"),
+        ("property=rdf property.cutoff=1000", "lower the cutoff"),
+        ("property=structure_factor property.q_max=1e4", "lower property.q_max"),
+        ("property=lowest_frequency property.mesh=[500,500,500]", "mesh=[500, 500, 500] of 108 atoms takes"),
+        ("property=mean_square_displacement property.temperature=40 property.steps=1e9 property.every=1", "GB: lower"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(argon, capsys, settings, message):
     assert message in refused(capsys, *settings.split())
+
+
+VACUUM = [name for name in catalogue() if name.startswith(("thermal_conductivity", "device", "density"))]
+
+
+@pytest.mark.parametrize("name", [*VACUUM, "yield_stress", "thermal_expansion", "diffusion_coefficient"])
+def test_a_cluster_in_a_periodic_cell_is_refused(argon, capsys, name):
+    path = argon.parent / "cluster.xyz"
+    cluster = ARGON.copy()
+    cluster.set_cell([40, 40, 40])
+    write(path, cluster)
+    settings = [f"property={name}"]
+    if "temperature" in {field.name for field in dataclasses.fields(catalogue()[name])}:
+        settings.append("property.temperature=40")
+    assert "A of it along a are empty" in refused(capsys, path, *settings)
+
+
+def test_modes_that_move_no_heat_are_flagged(capsys):
+    # All modes of one cubic cell are at the zone centre, where group velocities vanish.
+    name = "device_conductivity_lattice_dynamics"
+    assert main(["measure", f"property={name}", "material.structure.repeat=[1,1,1]", "property.linewidth=0.01"]) == 0
+    assert "not to be trusted" in capsys.readouterr().out
 
 
 def test_a_cache_variable_that_is_no_path_is_refused(argon, capsys, monkeypatch):

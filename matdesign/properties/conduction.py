@@ -9,6 +9,7 @@ from ase import Atoms
 
 from matdesign.errors import InputError
 from matdesign.properties.measurement import Array
+from matdesign.properties.neighbours import check_filled
 from matdesign.properties.property import Sample, System
 from matdesign.properties.thermal import ThermalProperty
 from matdesign.properties.units import Units
@@ -41,6 +42,7 @@ class HeatConduction(ThermalProperty):
                 f"{self.name} needs a structure that is periodic in three directions: through a cluster or a slab in "
                 "vacuum no heat flows on, and neither has a cross-section; give it a periodic cell"
             )
+        check_filled(self.name, system)
 
     def doubts(self, system: System, samples: Sequence[Sample]) -> list[str]:
         """What speaks against samples that hold "temperature" and, unless atoms may wander, "displacement"."""

@@ -7,6 +7,7 @@ import numpy as np
 from ase import Atoms
 
 from matdesign.errors import InputError
+from matdesign.properties.neighbours import check_filled
 from matdesign.properties.property import Sample, System
 from matdesign.properties.structural import StructuralProperty
 from matdesign.properties.units import Units
@@ -25,7 +26,8 @@ class Density(StructuralProperty):
         g/cm^3 (lj: m/sigma^3). Give `temperature` and `pressure` for the density under those conditions.
 
     Assumptions:
-        Periodic in three directions; a cluster or a slab has no volume of its own and is refused.
+        Periodic in three directions; a cluster or a slab has no volume of its own and is refused, in a cell with vacuum
+        too.
     """
 
     name: ClassVar[str] = "density"
@@ -38,6 +40,7 @@ class Density(StructuralProperty):
         """A volume is needed."""
         if not system.structure.pbc.all():
             raise InputError("density needs a structure that is periodic in three directions: a cluster has no volume")
+        check_filled("density", system)
 
     def of(self, system: System, atoms: Atoms) -> Sample:
         """Density of this arrangement."""

@@ -10,6 +10,7 @@ from matdesign.errors import InputError
 from matdesign.properties import dynamics
 from matdesign.properties.correlation import mean_square_change
 from matdesign.properties.measurement import Array, Estimate
+from matdesign.properties.neighbours import check_filled
 from matdesign.properties.property import Sample, System
 from matdesign.properties.thermal import ThermalProperty
 from matdesign.properties.units import Units
@@ -64,6 +65,7 @@ class MeanSquareDisplacement(ThermalProperty):
     def check(self, system: System) -> None:
         """The trajectory must be longer than the lag, and the lag a number of frames."""
         super().check(system)
+        self.check_memory(system, self.steps // self.every + 1)
         if self.lag > self.steps or self.lag < 2 * self.every:
             raise InputError(
                 f"{self.name}.lag={self.lag} must lie between two frames ({2 * self.every} MD steps) and the whole "
@@ -168,6 +170,7 @@ class DiffusionCoefficient(MeanSquareDisplacement):
             raise InputError(
                 f"{self.name} needs a structure periodic in three directions: a cluster's atoms have nowhere to go"
             )
+        check_filled(self.name, system)
 
     def sample(self, system: System, seed: int) -> Sample:
         """That of the mean-square displacement."""

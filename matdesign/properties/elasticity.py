@@ -62,7 +62,7 @@ class Elastic(Property):
         sample = samples[0]
         raw = sample["stiffness"]
         stiffness, largest = 0.5 * (raw + raw.T), abs(raw).max()
-        asymmetry, stress = abs(raw - raw.T).max() / largest, abs(sample["stress"]).max()
+        asymmetry, stress = abs(raw - raw.T).max() / max(largest, 1e-300), abs(sample["stress"]).max()
         details = {
             **moduli(stiffness),
             "nonlinearity": float(sample["even"].max()),

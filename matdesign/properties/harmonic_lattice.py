@@ -1,5 +1,6 @@
 """`HarmonicLattice`: force constants and masses as matrices at wave vectors, and the normal modes they have."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ Mesh = tuple[int, int, int]
 Matrix = NDArray[Any]  # float64 where all phases are 1 or -1, complex128 elsewhere
 
 SOFT = 1e-6  # squared frequencies below this times the largest cannot be told from zero
+MEMORY = 8.0  # GB of matrices
 NOWHERE = np.empty((0, 3))
 CARTESIAN = np.eye(3)
 
@@ -104,6 +106,9 @@ class HarmonicLattice:
 
         A mesh (n, 1, 1) holds the modes of the cell repeated n times along its first vector.
         """
+        gigabytes = 8e-9 * math.prod(mesh) * (1 + len(directions)) * (3 * len(self.atoms)) ** 2
+        if gigabytes > MEMORY:
+            raise InputError(f"mesh={list(mesh)} of {len(self.atoms)} atoms takes {gigabytes:.3g} GB: lower it")
         index = np.indices(mesh).reshape(3, -1)
         opposite = np.ravel_multi_index(tuple(-index % np.array(mesh)[:, None]), mesh)
         return [

@@ -13,12 +13,14 @@ from matdesign.properties.force_constants import ForceConstants, trouble
 from matdesign.properties.harmonic_lattice import CARTESIAN, HarmonicLattice, Mesh, atomic_masses, check_mesh
 from matdesign.properties.measurement import Array, Estimate
 from matdesign.properties.modal_conductivity import Linewidths, ModalConductivity, quasi_harmonic_green_kubo
+from matdesign.properties.neighbours import check_filled
 from matdesign.properties.phonons import frequencies, imaginary
 from matdesign.properties.property import Property, Sample, System
 from matdesign.properties.units import Units
 from matdesign.typed import Range
 
 POINTS = 201  # of the accumulation
+STILL = 1e-6  # times kB, highest frequency and inverse length scale: no conduction
 CHANGE = 0.1  # relative change on refinement beyond which a result is not converged
 
 
@@ -54,6 +56,7 @@ class LatticeConductivity(Property):
                 f"{self.name} needs a structure that is periodic in three directions: through a cluster or a slab in "
                 "vacuum no heat flows on, and neither has a cross-section; give it a periodic cell"
             )
+        check_filled(self.name, system)
         ForceConstants().check(system)
         check_mesh(self.name, self.mesh, system.structure)
         if len(system.structure) < 2 and max(self.mesh) == 1:
@@ -111,6 +114,9 @@ class LatticeConductivity(Property):
         grid = np.linspace(0.0, nu[-1], POINTS)
         sums = np.concatenate([[0.0], np.cumsum(sample["contributions"] @ direction @ direction)])
         flags = [imaginary(sample["squares"], units), trouble(sample), self.doubt(system)]
+        length, rate = system.material.length_scale, nu[-1] / units.frequency
+        if value < STILL * units.boltzmann * rate / length * units.conductivity:
+            flags.append("none of the modes of this cell and mesh moves heat: refine property.mesh")
         details = {"mean": float(np.trace(sample["tensor"])) / 3}
         if "refined" in sample:
             refined = details["refined"] = float(sample["refined"])

@@ -329,7 +329,8 @@ def _measurement(
     good = [outcome.runs for outcome in outcomes if not outcome.error]
     bad = [outcome.error for outcome in outcomes if outcome.error]
     if not good:
-        raise SimulationError(f"{measured.name}: no sample of {len(bad)} could be computed: {bad[0]}")
+        remedy = "; relax the structure first, or lower temperature or timestep" if measured.random else ""
+        raise SimulationError(f"{measured.name}: no sample of {len(bad)} could be computed: {bad[0]}{remedy}")
     samples = [tuple(run.sample for run in runs) for runs in good]
     full = estimate(samples)
     error = full.filled(_jackknife(estimate, samples) if measured.random else np.zeros_like(full.flat()))

@@ -13,10 +13,14 @@ from scipy.spatial import cKDTree
 
 from matdesign.errors import InputError
 from matdesign.properties.measurement import Array
+from matdesign.properties.property import System
 
 PROMINENCE = 0.1  # of the first peak: smaller bumps of a radial distribution are noise
 WIDTH = 0.04  # of the Gaussian that smooths it, in shortest distances
 EXTENT = 2.5  # mean nearest distances within which the first shell ends
+# An empty layer is vacuum if it is wider than so many length scales and, in a gas, so many mean spacings.
+VACUUM, SPARSE = 3.0, 1.5
+MOST_IMAGES, MOST_PAIRS = 2 * 10**7, 3 * 10**7  # a few gigabytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +41,16 @@ class Neighbours:
 
 
 def within(atoms: Atoms, cutoff: float) -> Neighbours:
-    """All pairs of atoms and images no farther apart than `cutoff`, in no particular order."""
+    """All pairs of atoms and images no farther apart than `cutoff`, in no particular order.
+
+    Raises:
+        InputError: they are too many.
+    """
     points, owners = _images(atoms, cutoff)
-    found = cKDTree(points[: len(atoms)]).sparse_distance_matrix(cKDTree(points), cutoff, output_type="ndarray")
+    centres, others = cKDTree(points[: len(atoms)]), cKDTree(points)
+    if len(atoms) * len(points) > MOST_PAIRS and centres.count_neighbors(others, cutoff) > MOST_PAIRS:
+        raise InputError(f"more than {MOST_PAIRS:.0e} pairs of atoms are closer than {cutoff:g}: lower the cutoff")
+    found = centres.sparse_distance_matrix(others, cutoff, output_type="ndarray")
     found = found[found["i"] != found["j"]]  # images of an atom come after all atoms
     i, j = found["i"], found["j"]
     return Neighbours(centres=i, others=owners[j], vectors=points[j] - points[i], distances=found["v"])
@@ -108,6 +119,24 @@ def mean_spacing(atoms: Atoms) -> float:
     return float((atoms.get_volume() / len(atoms)) ** (1 / 3))
 
 
+def check_filled(name: str, system: System) -> None:
+    """For what needs matter all through a cell that is periodic in three directions.
+
+    Raises:
+        InputError: a layer across the cell is empty, as around a cluster or a slab.
+    """
+    atoms = system.structure
+    widest = max(VACUUM * system.material.length_scale, SPARSE * mean_spacing(atoms))
+    for axis, column in enumerate(atoms.cell.reciprocal().array):
+        places = np.sort(atoms.positions @ column % 1.0)
+        gap = np.diff(places, append=places[0] + 1.0).max() / np.linalg.norm(column)
+        if gap > widest:
+            raise InputError(
+                f"{name} needs atoms all through the cell: {gap:.4g} {system.units.length} of it along {'abc'[axis]} "
+                "are empty, as around a cluster or a slab; use a cell that the atoms fill"
+            )
+
+
 def _cell(atoms: Atoms) -> Cell:
     """The cell without what free directions hold: there it is one unit of length."""
     periodic: Cell = Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)).complete()
@@ -119,6 +148,9 @@ def _images(atoms: Atoms, reach: float) -> tuple[Array, NDArray[np.intp]]:
     # The shortest cell vectors there are, so that few images matter.
     cell = minkowski_reduce(_cell(atoms), pbc=atoms.pbc)[0]
     inverse = np.linalg.inv(cell)
+    layers = 1 + 2 * reach * np.linalg.norm(inverse, axis=0)[atoms.pbc]
+    if len(atoms) * np.prod(layers) > MOST_IMAGES:
+        raise InputError(f"more than {MOST_IMAGES:.0e} images of atoms are closer than {reach:g}: lower the cutoff")
     points = atoms.positions @ inverse
     points[:, atoms.pbc] %= 1.0
     owners = np.arange(len(atoms))

@@ -19,6 +19,7 @@ from matdesign.properties.structural import StructuralProperty
 from matdesign.properties.units import Units
 from matdesign.typed import Range
 
+MOST_WAVES = 3e7  # a few seconds
 TOP = 0.8  # of a peak's height: what is above it tells the peak's position
 SMALLEST = 3.0  # height of a cell, in nearest distances, with wave vectors enough
 SMOOTHING = 0.15  # of S(q), in inverse nearest distances; a liquid's first peak is six times as wide
@@ -181,6 +182,13 @@ class StructureFactor(StructuralProperty):
             raise InputError("structure_factor needs a structure that is periodic in three directions or in none")
         if len(system.structure) < 2:
             raise InputError("structure_factor needs at least two atoms")
+        if periodic.all():
+            waves = 0.5 * np.prod(2.0 * self._reach(system.structure) + 1)
+            if waves > MOST_WAVES:
+                raise InputError(
+                    f"structure_factor up to q = {self._largest(system.structure):.4g} takes {waves:.2g} wave vectors "
+                    "of this cell: lower property.q_max"
+                )
 
     def of(self, system: System, atoms: Atoms) -> Sample:
         """S of this arrangement."""
@@ -194,8 +202,7 @@ class StructureFactor(StructuralProperty):
 
     def _of_crystal(self, start: Atoms, atoms: Atoms) -> Sample:
         """Bins are made for the starting cell, so that they are the same in every frame."""
-        q_max = self._largest(start)
-        reach = np.ceil(q_max * np.linalg.norm(start.cell.array, axis=1) / (2 * np.pi)).astype(int)
+        q_max, reach = self._largest(start), self._reach(start)
         position = atoms.cell.scaled_positions(atoms.positions)
         waves = [
             np.exp(-2j * np.pi * np.outer(np.arange(-m, m + 1), s)) for m, s in zip(reach, position.T, strict=True)
@@ -240,6 +247,11 @@ class StructureFactor(StructuralProperty):
             details={"height": float(smooth[first])},
             flag=flag,
         )
+
+    def _reach(self, atoms: Atoms) -> NDArray[np.int_]:
+        """Largest integer multiples of the reciprocal cell's vectors."""
+        heights = self._largest(atoms) * np.linalg.norm(atoms.cell.array, axis=1) / (2 * np.pi)
+        return np.asarray(np.ceil(heights), int)
 
     def _largest(self, atoms: Atoms) -> float:
         return 16 / bond_length(atoms) if self.q_max is None else self.q_max

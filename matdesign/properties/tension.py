@@ -10,6 +10,7 @@ from scipy.ndimage import uniform_filter1d
 from matdesign.errors import InputError
 from matdesign.properties import dynamics
 from matdesign.properties.measurement import Array, Estimate
+from matdesign.properties.neighbours import check_filled
 from matdesign.properties.property import Property, Sample, System
 from matdesign.properties.units import Units
 from matdesign.sim import Simulation
@@ -85,6 +86,9 @@ class YieldStress(Property):
         """A crystal whose edges are at right angles."""
         if not system.structure.pbc.all():
             raise InputError("yield_stress needs a structure that is periodic in three directions: repeat a unit cell")
+        check_filled("yield_stress", system)
+        if len(system.structure) < 2:
+            raise InputError("yield_stress of one atom: it cannot slip past others, repeat the cell")
         if abs(system.structure.cell.angles() - 90.0).max() > RIGHT_ANGLE:
             angles = ", ".join(f"{angle:.4g}" for angle in system.structure.cell.angles())
             raise InputError(

@@ -12,6 +12,7 @@ from matdesign.properties.measurement import Array
 from matdesign.properties.property import Property, Sample, System
 from matdesign.typed import Range
 
+MEMORY = 4.0  # GB of frames
 WARM = 0.05  # a trajectory whose mean temperature is off by more is another experiment
 DRIFT = 0.1  # halves of trajectories that differ by more, and by more than noise, are not in equilibrium
 
@@ -35,6 +36,15 @@ class ThermalProperty(Property):
             raise InputError(f"{self.name} at temperature {self.temperature:g}: give property.temperature in {unit}")
         if len(system.structure) < 2:
             raise InputError(f"{self.name} of one atom: its centre of mass is at rest, give at least two")
+
+    def check_memory(self, system: System, frames: int) -> None:
+        """Positions or velocities of all frames must fit."""
+        gigabytes = 24e-9 * frames * len(system.structure)
+        if gigabytes > MEMORY:
+            raise InputError(
+                f"{self.name} with {frames} frames of {len(system.structure)} atoms takes {gigabytes:.3g} GB: "
+                "lower property.steps, or raise property.every"
+            )
 
     def warning(self, system: System, samples: Sequence[Sample]) -> str:
         """A flag where trajectories at constant energy, by their mean "temperature", were not at the one asked for."""

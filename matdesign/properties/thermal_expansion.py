@@ -9,6 +9,7 @@ import numpy as np
 from matdesign.errors import InputError
 from matdesign.properties import dynamics
 from matdesign.properties.measurement import Array, Estimate
+from matdesign.properties.neighbours import check_filled
 from matdesign.properties.property import Sample, System
 from matdesign.properties.thermal import ThermalProperty, settled
 from matdesign.properties.units import Units
@@ -71,6 +72,7 @@ class ThermalExpansion(ThermalProperty):
             raise InputError(
                 f"{self.name} needs a structure that is periodic in three directions: a cluster has no volume"
             )
+        check_filled(self.name, system)
         if self.steps < 2 * self.every:
             raise InputError(f"{self.name}.steps={self.steps} holds fewer than two cells: one in {self.every} steps")
 

@@ -75,6 +75,7 @@ class VibrationalDensityOfStates(ThermalProperty):
     def check(self, system: System) -> None:
         """The trajectory must be longer than the correlation, and that several frames."""
         super().check(system)
+        self.check_memory(system, self.steps // self.every + 1)
         if self.correlation > self.steps or self.correlation < 10 * self.every:
             raise InputError(
                 f"{self.name}.correlation={self.correlation} must lie between ten frames ({10 * self.every} MD steps) "
