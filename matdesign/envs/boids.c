@@ -40,6 +40,8 @@ typedef struct {
     double sums[4]; /* of cohesion, alignment, separation, polarisation over steps and birds of this episode */
     float *x, *y, *vx, *vy;               /* [agents] */
     float *hx, *hy, *speed;               /* [agents] heading, of length 1, and speed: vx = hx * speed */
+    float *forward, *left;                /* [agents] actions, cut from below */
+    /* Without a grid the next two are x, y, vx and vy themselves: every bird is a candidate, in its own order. */
     float *sorted_x, *sorted_y, *sorted_vx, *sorted_vy; /* [agents] places and velocities cell by cell */
     float *near_x, *near_y, *near_vx, *near_vy; /* [agents] candidates for neighbours of one cell's birds */
     float *block;                         /* holds all of these */
@@ -86,21 +88,30 @@ static int boids_init(Boids *b, const Settings *settings, char *error, size_t er
     for (int k = 0; k < 3; k++) total += setting_number(settings, names[k]);
     for (int k = 0; k < 3; k++) b->weights[k] = (float)(setting_number(settings, names[k]) / total);
     /* One block; rows of floats have room for the rounds of LANES that go too far. */
-    float **rows[] = {&b->x, &b->y, &b->vx, &b->vy, &b->hx, &b->hy, &b->speed, &b->sorted_x, &b->sorted_y,
-                      &b->sorted_vx, &b->sorted_vy, &b->near_x, &b->near_y, &b->near_vx, &b->near_vy};
-    size_t count = sizeof rows / sizeof rows[0], row = (size_t)birds + 2 * LANES;
+    float **own[] = {&b->x, &b->y, &b->vx, &b->vy, &b->hx, &b->hy, &b->speed, &b->forward, &b->left};
+    float **copies[] = {&b->sorted_x, &b->sorted_y, &b->sorted_vx, &b->sorted_vy,
+                        &b->near_x, &b->near_y, &b->near_vx, &b->near_vy};
+    const size_t owned = sizeof own / sizeof own[0], copied = sizeof copies / sizeof copies[0];
+    size_t row = (size_t)birds + 2 * LANES, count = owned + (b->cells > 1 ? copied : 0);
     b->block = calloc(count * row + 2 * (size_t)birds + (size_t)(b->cells * b->cells + 1), sizeof(float));
     if (!b->block) {
         snprintf(error, error_bytes, "no memory for %d birds: ask for fewer", birds);
         return -1;
     }
-    for (size_t k = 0; k < count; k++) *rows[k] = b->block + k * row;
+    for (size_t k = 0; k < owned; k++) *own[k] = b->block + k * row;
+    for (size_t k = 0; k < copied; k++) *copies[k] = b->cells > 1 ? b->block + (owned + k) * row : *own[k % 4];
     b->cell = (int32_t *)(b->block + count * row), b->order = b->cell + birds, b->first = b->order + birds;
+    if (b->cells == 1) { /* what sorting would do, once and for all */
+        for (int32_t i = 0; i < birds; i++) b->order[i] = i;
+        for (int32_t k = 0; k < LANES; k++) b->x[birds + k] = b->y[birds + k] = OUT_OF_SIGHT;
+        b->first[1] = birds;
+    }
     return 0;
 }
 
 /* Counting sort of the birds by cell. */
 static void boids_sort(Boids *b) {
+    if (b->cells == 1) return;
     int32_t birds = b->env.agents, cells = b->cells, count = cells * cells, *first = b->first;
     memset(first, 0, sizeof(int32_t) * (size_t)(count + 1));
     for (int32_t i = 0; i < birds; i++) {
@@ -137,16 +148,13 @@ static inline int32_t boids_gather(Boids *b, int32_t n, int32_t row, int32_t lef
  * as many out of sight as fill the last round; returns their number. */
 static inline int32_t boids_candidates(Boids *b, int32_t row, int32_t column) {
     int32_t cells = b->cells, n = 0, left = column - (column > 0), right = column + 1 + (column < cells - 1);
-    if (cells == 1) {
-        n = boids_gather(b, 0, 0, 0, 1, 0.0f, 0.0f);
-    } else {
-        for (int32_t r = row - 1; r <= row + 1; r++) {
-            int32_t wrapped = r < 0 ? cells - 1 : r < cells ? r : 0;
-            float y = r < 0 ? -b->edge : r < cells ? 0.0f : b->edge;
-            n = boids_gather(b, n, wrapped, left, right, 0.0f, y);
-            if (column == 0) n = boids_gather(b, n, wrapped, cells - 1, cells, -b->edge, y);
-            if (column == cells - 1) n = boids_gather(b, n, wrapped, 0, 1, b->edge, y);
-        }
+    if (cells == 1) return b->env.agents;
+    for (int32_t r = row - 1; r <= row + 1; r++) {
+        int32_t wrapped = r < 0 ? cells - 1 : r < cells ? r : 0;
+        float y = r < 0 ? -b->edge : r < cells ? 0.0f : b->edge;
+        n = boids_gather(b, n, wrapped, left, right, 0.0f, y);
+        if (column == 0) n = boids_gather(b, n, wrapped, cells - 1, cells, -b->edge, y);
+        if (column == cells - 1) n = boids_gather(b, n, wrapped, 0, 1, b->edge, y);
     }
     for (int32_t k = 0; k < LANES; k++) b->near_x[n + k] = b->near_y[n + k] = OUT_OF_SIGHT;
     return n;
@@ -260,7 +268,7 @@ static void boids_fly(Boids *b) {
     const float *restrict actions = b->env.actions, edge = b->edge;
     float *restrict x = b->x, *restrict y = b->y, *restrict vx = b->vx, *restrict vy = b->vy;
     float *restrict hx = b->hx, *restrict hy = b->hy, *restrict speed = b->speed;
-    float *restrict forward = b->near_x, *restrict left = b->near_y;
+    float *restrict forward = b->forward, *restrict left = b->left;
     const int32_t birds = b->env.agents;
     for (int32_t i = 0; i < birds; i++) {
         forward[i] = actions[2 * i] > -1.0f ? actions[2 * i] : -1.0f;
