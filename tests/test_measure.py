@@ -364,6 +364,7 @@ def test_catalogue_and_find():
         (5e9, 1e8, "(5.00 +- 0.10)e9"),
         (-2.436e-9, 4.3e-11, "(-2.436 +- 0.043)e-9"),
         (0.0, 2e-5, "(0.0 +- 2.0)e-5"),
+        (47.4876, 1e-14, "47.4876"),
     ],
 )
 def test_numbers_are_shown_with_two_digits_of_their_error(value, stderr, text):

@@ -40,15 +40,25 @@ def refused(capsys, *arguments, status=2):
 def test_the_result_is_shown_and_written(argon, capsys):
     output = argon.parent / "new" / "result.json"
     assert main(["measure", str(argon), "property=bulk_modulus", f"output={output}"]) == 0
-    assert "bulk_modulus           2.9184244 GPa" in capsys.readouterr().out
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].split() == ["bulk_modulus", "2.9184244", "GPa"]
+    assert ["C12", "2.3306683", "GPa"] in [line.split() for line in shown]
+    assert ["poisson", "0.27085837"] in [line.split() for line in shown]
+    assert shown[-2].split() == ["0", "0", "0", "0", "0", "2.331"]  # the tensor, without rounding errors
 
     def strict(text):
         raise AssertionError(text)
 
     found = json.loads(output.read_text(), parse_constant=strict)
     assert found["measurement"]["unit"] == "GPa"
+    assert found["measurement"]["details_units"]["C44"] == "GPa"
     assert found["protocol"] == {"name": "bulk_modulus", "cell": "full", "strain": 0.001}
     assert found["material"]["structure"]["path"] == str(argon)
+
+
+def test_a_tensor_has_its_own_unit(argon, capsys):
+    assert main(["measure", str(argon), "property=poisson_ratio"]) == 0
+    assert "tensor, GPa" in capsys.readouterr().out
 
 
 def test_the_structure_is_not_overwritten(argon, capsys):

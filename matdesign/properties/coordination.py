@@ -67,6 +67,10 @@ class Coordination(StructuralProperty):
         fraction = np.bincount(np.minimum(numbers, MOST), minlength=MOST + 1) / len(atoms)
         return {"value": np.array(numbers.mean()), "fraction": fraction, "cutoff": np.array(cutoff)}
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        return {"cutoff": system.units.length}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Means."""
         return Estimate(

@@ -135,6 +135,12 @@ class DeviceConductivity(HeatConduction):
         sample["temperature"] = (sample["hot"] + sample["cold"]) / 2
         return sample
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        length, unit = system.units.length, system.units.conductivity_unit
+        temperatures = dict.fromkeys(("hot", "cold"), system.units.temperature)
+        return {**temperatures, "length": length, "conductance": f"{unit}/{length}"}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Mean power over mean difference."""
         power = {name: np.array([sample[f"power_{name}"] for sample in samples]) for name in SIDES}

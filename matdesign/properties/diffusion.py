@@ -178,6 +178,11 @@ class DiffusionCoefficient(MeanSquareDisplacement):
         del fields["fit_from"]
         return system.sample(MeanSquareDisplacement(**fields), seed)
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        species = {f"diffusion_{name}": system.units.diffusivity_unit for name in _species(system)}
+        return {**super().detail_units(system), **species}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """From the mean curves."""
         displacement = super().estimate(system, samples)

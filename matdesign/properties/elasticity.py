@@ -57,6 +57,12 @@ class Elastic(Property):
         """The sample of `ElasticTensor`."""
         return system.sample(ElasticTensor(cell=self.cell, strain=self.strain))
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        names = ("C11", "C12", "C44", "young", "smallest_eigenvalue", "stress")
+        means = [f"{modulus}_{mean}" for modulus in ("bulk", "shear") for mean in ("voigt", "reuss", "hill")]
+        return dict.fromkeys(["tensor", *names, *means], system.units.pressure_unit)
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Of the only sample there is."""
         sample = samples[0]

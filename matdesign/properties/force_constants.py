@@ -123,6 +123,11 @@ class ForceConstants(Property):
             "cells": np.array(float(cells)),
         }
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        units = system.units
+        return {"reach": units.length, "largest_force": f"{units.energy}/{units.length}"}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Of the only sample there is."""
         sample = samples[0]

@@ -68,6 +68,11 @@ class HarmonicHeatCapacity(Phonons):
         if system.units.hbar is None:
             raise InputError(f"{self.name} needs Planck's constant, which units lj leave open: use units metal or real")
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        energy = f"{system.units.energy}/atom"
+        return {"classical": "kB/atom", "free_energy": energy, "zero_point_energy": energy}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Of the only sample there is."""
         assert system.units.hbar is not None

@@ -122,6 +122,12 @@ class HeatWave(HeatConduction):
         heat = np.mean([sample["heat"] for sample in samples], axis=0)
         return np.asarray(heat / heat[0])
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        units = system.units
+        read = {"diffusivity": units.diffusivity_unit, "relaxation_time": units.time, "heat_capacity": "kB/atom"}
+        return {**super().detail_units(system), **read}
+
     def doubts(self, system: System, samples: Sequence[Sample]) -> list[str]:
         """Why the decay should not be read."""
         found = super().doubts(system, samples)

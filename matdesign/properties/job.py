@@ -24,6 +24,8 @@ from matdesign.sections import MeasurementConfig
 from matdesign.sim.exchange import write_text
 from matdesign.sim.lammps import library_info
 
+ZERO = 1e-10  # times the largest entry of a tensor: what is shown as nothing
+
 
 def measure_job(config: MeasurementConfig) -> Measurement:
     """Measures, prints the result on standard output and writes it where asked.
@@ -103,10 +105,14 @@ def _progress(config: MeasurementConfig) -> Iterator[Progress | None]:
 def _show(found: Measurement, atoms: int) -> None:
     unit = "" if found.unit == "1" else f" {found.unit}"
     rows = [(found.name, number(found.value, found.stderr) + unit, "bold")]
-    rows += [(f"  {name}", number(value, found.details_stderr[name]), "") for name, value in found.details.items()]
+    for name, value in found.details.items():
+        text = f"{number(value, found.details_stderr[name])} {found.details_units.get(name, '')}"
+        rows.append((f"  {name}", text.rstrip(), ""))
     if found.tensor is not None and found.tensor.ndim <= 2:
-        for i, row in enumerate(np.atleast_2d(found.tensor)):
-            rows.append(("" if i else f"  tensor,{unit}" if unit else "  tensor", _row(row), ""))
+        tensor = np.where(abs(found.tensor) < ZERO * abs(found.tensor).max(), 0.0, found.tensor)
+        for i, row in enumerate(np.atleast_2d(tensor)):
+            unit = found.details_units.get("tensor", unit.strip())
+            rows.append(("" if i else f"  tensor, {unit}" if unit else "  tensor", _row(row), ""))
     if found.flag:
         rows.append(("not to be trusted", found.flag, "bold red"))
     samples = "" if found.stopped == NOT_RANDOM else f"{found.seeds} samples: {found.stopped}; "

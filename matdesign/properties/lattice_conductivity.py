@@ -106,6 +106,10 @@ class LatticeConductivity(Property):
             **({} if refined is None else {"refined": np.array(refined)}),
         }
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        return dict.fromkeys(("mean", "refined"), system.units.conductivity_unit)
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Of the only sample there is."""
         sample, direction, units = samples[0], self.direction(system), system.units

@@ -2,24 +2,20 @@
 
 import functools
 import math
-import os
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from ase import Atoms
-from joblib import Parallel, delayed
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from matdesign.errors import InputError, SimulationError
 from matdesign.properties.cache import Cache, default_folder
 from matdesign.properties.measurement import Array, Estimate, Measurement
 from matdesign.properties.property import Property, Run, Sample, System
+from matdesign.properties.workers import parallel
 from matdesign.sim import Material
 from matdesign.sim.simulation import OVERLAP
 from matdesign.sim.structure import check_atoms
@@ -254,7 +250,8 @@ def _samples(
     if processes == 1 or len(missing) < 2:
         fresh = (job(index)() for index in missing if not late(index))
     else:
-        fresh = parallel((job(index) for index in missing if not late(index)), processes)
+        crashed = _Outcome((), "its process crashed")
+        fresh = parallel((job(index) for index in missing if not late(index)), processes, crashed)
     for index in indices:
         outcome = done.get(index) or next(fresh, None)
         if outcome is None:
@@ -274,49 +271,6 @@ def _one(measured: Property, systems: Sequence[System], seed: int) -> _Outcome:
         return _Outcome((), " ".join(str(error).split()))
     except MemoryError as error:
         return _Outcome((), f"it needs more memory than there is ({error}): use fewer atoms, frames or a shorter reach")
-
-
-def parallel(jobs: Iterator[Callable[[], _Outcome]], processes: int) -> Iterator[_Outcome]:
-    """What the jobs return, in their order, computed in `processes` processes; a job that crashes its process fails."""
-    begun: list[Callable[[], _Outcome]] = []  # and not finished
-
-    def begin() -> Iterator[Any]:
-        for job in jobs:
-            begun.append(job)
-            yield delayed(_work)(job, os.getpid())
-
-    while True:
-        try:
-            workers = Parallel(n_jobs=processes, return_as="generator", pre_dispatch=processes, batch_size=1)
-            for outcome in workers(begin()):
-                del begun[0]
-                yield outcome
-            return
-        except TerminatedWorkerError:
-            suspects = begun.copy()
-            begun.clear()
-            for job in suspects:  # alone, each shows whether it was the one
-                try:
-                    yield Parallel(n_jobs=2)([delayed(_work)(job, os.getpid())])[0]
-                except TerminatedWorkerError:
-                    yield _Outcome((), "its process crashed")
-
-
-def _work(job: Callable[[], _Outcome], parent: int) -> _Outcome:
-    _end_with(parent)
-    return job()
-
-
-@functools.cache
-def _end_with(parent: int) -> None:
-    """Ends this worker soon after its parent was killed: nobody would take its results."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _measurement(
@@ -352,6 +306,9 @@ def _measurement(
         curves_stderr=error.curves,
         details=full.details,
         details_stderr=error.details,
+        details_units={
+            name: text for name, text in measured.detail_units(system).items() if name in ("tensor", *full.details)
+        },
         flag="; ".join(text for text in flags if text),
         stopped=stopped,
     )

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+ROUNDING = 1e-13  # relative errors below are those of arithmetic
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
@@ -59,7 +61,7 @@ class Measurement:
         name: of the property.
         value: in `unit`.
         stderr: standard error of `value` from independent seeds; 0 where nothing is random, NaN from a single seed.
-        unit: of value, stderr and tensor.
+        unit: of value and stderr, and of the tensor unless details_units says otherwise.
         steps: force evaluations of the whole structure, one for each MD step.
         seconds: of computing, summed over processes.
         seeds: independent samples that went in.
@@ -68,8 +70,9 @@ class Measurement:
         tensor_stderr: its standard errors.
         curves: named arrays.
         curves_stderr: their standard errors.
-        details: named numbers that come with it, units in the property's documentation.
+        details: named numbers that come with it.
         details_stderr: their standard errors.
+        details_units: of the details (plain numbers are missing), and of "tensor" where it is not `unit`.
         flag: why the value is not to be trusted; empty where nothing speaks against it.
         stopped: why no more samples were taken.
     """
@@ -88,6 +91,7 @@ class Measurement:
     curves_stderr: Mapping[str, Array] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)
     details_stderr: Mapping[str, float] = field(default_factory=dict)
+    details_units: Mapping[str, str] = field(default_factory=dict)
     flag: str = ""
     stopped: str = ""
 
@@ -105,7 +109,7 @@ def number(value: float, stderr: float) -> str:
     """A value with its error to two digits of the error: "0.293 +- 0.012"."""
     if not (math.isfinite(value) and math.isfinite(stderr)):
         return f"{value:.6g} (no error bar)" if math.isnan(stderr) else f"{value:.6g}"
-    if stderr == 0:
+    if stderr <= ROUNDING * abs(value):
         return f"{value:.8g}"
     largest = max(abs(value), stderr)
     power = math.floor(math.log10(largest)) if not 1e-3 <= largest < 1e7 else 0

@@ -150,6 +150,14 @@ class MuellerPlathe(HeatConduction):
         freedom = len(atoms) / (len(atoms) - 1)  # LAMMPS counts three for each atom; the whole does not move
         return energy / (2 * area * self.steps * system.material.timestep), profile * freedom
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        length, unit = system.units.length, system.units.conductivity_unit
+        found = super().detail_units(system)
+        for copies in self.lengths:
+            found |= {f"kappa_{copies}": unit, f"length_{copies}": length}
+        return {**found, "slope": f"{length}/({unit})"}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Extrapolation of the conductivities of mean flux and mean profile."""
         edge, _ = length_and_area(system.structure, self.axis)

@@ -108,6 +108,10 @@ class LowestFrequency(Phonons):
         """Cycles per time."""
         return units.frequency_unit
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        return {"highest": system.units.frequency_unit}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Of the only sample there is."""
         squares, weights = samples[0]["squares"], samples[0]["weights"]

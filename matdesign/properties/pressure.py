@@ -68,6 +68,10 @@ class Stress(StructuralProperty):
         """From LAMMPS' own tensor in the frames."""
         return {"stress": _mean_stress(system, simulation, every=self.every, steps=self.frames * self.every)}
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        return {"hydrostatic": system.units.pressure_unit}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Mean tensor and what follows from it."""
         stress = self.mean(samples, "stress")

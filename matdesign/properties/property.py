@@ -136,6 +136,10 @@ class Property(ABC):
     def unit(self, units: Units) -> str:
         """Unit of the value in this unit style; "1" for a plain number."""
 
+    def detail_units(self, system: System) -> Mapping[str, str]:
+        """Units of the details, at least of those that are no plain numbers."""
+        return {}
+
     def check(self, system: System) -> None:  # noqa: B027 most properties make sense for everything
         """Raise InputError, before any work, if the property makes no sense for this structure and material."""
 

@@ -98,6 +98,10 @@ class RadialDistribution(StructuralProperty):
             sample[f"g_{a}_{b}"] = counts / ((symbols == a).sum() * (symbols == b).sum() * ideal)
         return sample
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        return {"first_minimum": system.units.length}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Mean curves, and the first peak of the mean g."""
         edges = self._edges(system)

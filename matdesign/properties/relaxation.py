@@ -207,6 +207,16 @@ class Relaxation(Property):
         atoms.positions = sample["positions"]
         return atoms
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        units = system.units
+        return {
+            "energy_drop": f"{units.energy}/atom",
+            "displacement": units.length,
+            "largest_force": f"{units.energy}/{units.length}",
+            "largest_stress": units.pressure_unit,
+        }
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Of the only sample there is."""
         sample, start = samples[0], system.structure

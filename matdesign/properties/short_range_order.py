@@ -89,6 +89,10 @@ class WarrenCowley(StructuralProperty):
         fraction = np.bincount(kinds) / len(atoms)
         return {"alpha": (probability - fraction) / (np.eye(len(present)) - fraction), "cutoff": np.array(cutoff)}
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        return {"cutoff": system.units.length}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Mean parameters."""
         present = _species(system)

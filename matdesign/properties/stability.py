@@ -221,6 +221,10 @@ class Stability(Property):
         end = settle(resting, now, tolerance=force, evaluations=QUENCH_EVALUATIONS).atoms
         return {"survived": 1.0, "lindemann": fluctuations.index(), "bonds": _kept(start, end)}
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        return {"lowest_frequency": system.units.frequency_unit, "duration": system.units.time}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """The limits, on every sample."""
         numbers = {name: np.array([sample[name] for sample in samples]) for name in samples[0]}

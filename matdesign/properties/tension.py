@@ -126,6 +126,10 @@ class YieldStress(Property):
         stress = -system.units.lammps_pressure * pressure[1:]
         return {"stress": np.array([block.mean() for block in np.array_split(stress, POINTS)])}
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        return {"modulus": system.units.pressure_unit, "rate": f"1/{system.units.time}"}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Means over seeds of yield, its strain and the modulus; the curve averaged over seeds."""
         sign = np.sign(self.strain)

@@ -37,6 +37,10 @@ class ThermalProperty(Property):
         if len(system.structure) < 2:
             raise InputError(f"{self.name} of one atom: its centre of mass is at rest, give at least two")
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Most say which temperature there was."""
+        return {"temperature": system.units.temperature}
+
     def check_memory(self, system: System, frames: int) -> None:
         """Positions or velocities of all frames must fit."""
         gigabytes = 24e-9 * frames * len(system.structure)

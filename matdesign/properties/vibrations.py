@@ -98,6 +98,10 @@ class VibrationalDensityOfStates(ThermalProperty):
         temperature = units.mvv2e * float((frames**2).sum()) / count / (freedom * units.boltzmann)
         return {"autocorrelation": correlation / correlation[0], "temperature": np.array(temperature)}
 
+    def detail_units(self, system: System) -> dict[str, str]:
+        """Of those that are no plain numbers."""
+        return {**super().detail_units(system), "resolution": system.units.frequency_unit}
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """The cosine transform of the mean C(t)."""
         correlation: Array = np.mean([sample["autocorrelation"] for sample in samples], axis=0)
