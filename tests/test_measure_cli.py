@@ -161,7 +161,7 @@ def test_a_cache_variable_that_is_no_path_is_refused(argon, capsys, monkeypatch)
 
 
 MEASURE = (
-    "property=potential_energy property.temperature=40 property.equilibration=4000 property.every=50 seeds=12 "
+    "property=potential_energy property.temperature=40 property.equilibration=4000 property.every=50 seeds=8 "
     "processes=2"
 )
 
@@ -210,11 +210,11 @@ def test_a_measurement_that_was_stopped_leaves_no_process_and_goes_on(tmp_path, 
         assert said.decode().splitlines() == ["matdesign: stopped by SIGINT"]
     assert gone(children)
     kept = sorted(tmp_path.rglob("*.npz"))
-    assert 2 <= len(kept) < 12
+    assert 2 <= len(kept) < 8
     times = [path.stat().st_mtime_ns for path in kept]
     assert main(["measure", *MEASURE.split(), f"cache={tmp_path}"]) == 0
     assert [path.stat().st_mtime_ns for path in kept] == times
-    assert len(list(tmp_path.rglob("*.npz"))) == 12
+    assert len(list(tmp_path.rglob("*.npz"))) == 8
 
 
 def test_every_property_is_in_the_help(capsys):
