@@ -2,7 +2,8 @@
 
     python benchmarks/peers.py
 
-Needs a C++ compiler and the package index. PufferLib's setup fetches graphics libraries from elsewhere unless their
+Needs a C++ compiler and the package index; PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu spares gigabytes of
+CUDA where that index can be reached. PufferLib's setup fetches graphics libraries from elsewhere unless their
 folders are there: those for Linux ship with it, the others are for the web and for an environment left out here. Only
 the environments that are compared are built, with PufferLib's own flags; without CUDA, which nothing here uses.
 """
@@ -10,7 +11,6 @@ the environments that are compared are built, with PufferLib's own flags; withou
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
@@ -18,8 +18,7 @@ FOLDER = Path(__file__).parent / "peers" / "pufferlib"
 VERSION = "3.0.0"
 ENVIRONMENTS = ("squared", "pong", "breakout", "snake", "drone", "boids")
 NOT_NEEDED = ("raylib-5.5_webassembly", "box2d-web", "box2d-linux-amd64")
-BUILD = ("numpy<2", "setuptools", "wheel", "Cython", "torch==2.13.0")  # torch's own index has the one without CUDA
-INDICES = ("--index-url", "https://download.pytorch.org/whl/cpu", "--extra-index-url", "https://pypi.org/simple")
+BUILD = ("numpy<2", "setuptools", "wheel", "Cython", "torch==2.13.0")
 
 
 def main() -> None:
@@ -28,17 +27,19 @@ def main() -> None:
     folders = os.environ["PATH"].split(os.pathsep)
     path = os.pathsep.join(folder for folder in folders if not (Path(folder) / "nvcc").exists())
 
-    def pip(*words: str | Path, **environment: str) -> None:
+    def pip(*words: str | Path, check: bool = True, **environment: str) -> None:
         command = [FOLDER / "bin" / "python", "-m", "pip", *words]
-        subprocess.run(command, check=True, env=os.environ | {"PATH": path} | environment)
+        subprocess.run(command, check=check, env=os.environ | {"PATH": path} | environment, capture_output=not check)
 
-    pip("install", "--quiet", *BUILD, *INDICES)
+    pip("install", "--quiet", *BUILD)
     with tempfile.TemporaryDirectory() as folder:
+        # Without its environments PufferLib's setup fails, at once; the sources that pip has unpacked stay.
         source = ("--no-deps", "--no-build-isolation", "--no-binary", "pufferlib", f"pufferlib=={VERSION}")
-        pip("download", "--quiet", "--dest", folder, *source, NO_OCEAN="1")
-        with tarfile.open(Path(folder) / f"pufferlib-{VERSION}.tar.gz") as archive:
-            archive.extractall(folder, filter="data")
-        package = Path(folder) / f"pufferlib-{VERSION}"
+        pip("download", "--no-clean", "--dest", folder, *source, check=False, NO_OCEAN="1", TMPDIR=folder)
+        found = [setup.parent for setup in Path(folder).glob("*/pufferlib*/setup.py")]
+        if not found:
+            sys.exit(f"peers: the sources of PufferLib {VERSION} could not be downloaded: look at the network")
+        package = found[0]
         for name in NOT_NEEDED:
             (package / name).mkdir()
         for binding in package.glob("pufferlib/ocean/*/binding.c"):
