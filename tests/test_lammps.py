@@ -50,9 +50,9 @@ except InputError as error:
 OTHER_LIBRARY = r"""
 #include <stddef.h>
 #define X(name) void *lammps_##name(void) { return NULL; }
-X(close) X(command) X(create_atoms) X(extract_atom) X(extract_box) X(extract_compute) X(extract_global)
+X(close) X(command) X(create_atoms) X(extract_atom) X(extract_box) X(extract_compute) X(extract_fix) X(extract_global)
 X(extract_setting) X(get_thermo) X(addstep_compute) X(force_timeout) X(has_error) X(has_id) X(get_last_error_message)
-X(set_show_error) X(set_fix_external_callback) X(config_package_name)
+X(free) X(set_show_error) X(set_fix_external_callback) X(config_package_name)
 void *lammps_open_no_mpi(int argc, char **argv, void **ptr) { static int instance; return &instance; }
 int lammps_version(void *handle) { return VERSION; }
 int lammps_config_has_exceptions(void) { return EXCEPTIONS; }

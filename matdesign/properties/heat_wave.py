@@ -136,6 +136,8 @@ class HeatWave(HeatConduction):
             found.append("the wave has hardly decayed: raise property.steps")
         if remaining[self.transient // self.every] < LOST:
             found.append("the wave is gone before it is read: lower property.transient or give a longer cell")
+        if self.diffusivity(system, samples) <= 0:
+            found.append("the wave grows instead of decaying: it is noise, take more samples or a longer cell")
         return found
 
     def curves(self, system: System, samples: Sequence[Sample]) -> dict[str, Array]:
