@@ -18,6 +18,7 @@ FOLDER = Path(__file__).parent / "peers" / "pufferlib"
 VERSION = "3.0.0"
 ENVIRONMENTS = ("squared", "pong", "breakout", "snake", "drone", "boids")
 NOT_NEEDED = ("raylib-5.5_webassembly", "box2d-web", "box2d-linux-amd64")
+OPTIMISER = "heavyball==1.7.2"  # of the time of this PufferLib
 BUILD = ("numpy<2", "setuptools", "wheel", "Cython", "torch==2.13.0")
 
 
@@ -45,7 +46,7 @@ def main() -> None:
         for binding in package.glob("pufferlib/ocean/*/binding.c"):
             if binding.parent.name not in ENVIRONMENTS:
                 binding.unlink()
-        pip("install", "--quiet", "--no-build-isolation", package)
+        pip("install", "--quiet", "--no-build-isolation", package, OPTIMISER)
 
 
 if __name__ == "__main__":
