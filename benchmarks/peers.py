@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "peers" / "pufferlib"
 VERSION = "3.0.0"
 ENVIRONMENTS = ("squared", "pong", "breakout", "snake", "drone", "boids")
 NOT_NEEDED = ("raylib-5.5_webassembly", "box2d-web", "box2d-linux-amd64")
-OPTIMISER = "heavyball==1.7.2"  # of the time of this PufferLib
+OPTIMISER = "heavyball==1.7.2"  # any version is allowed; this one was measured
 BUILD = ("numpy<2", "setuptools", "wheel", "Cython", "torch==2.13.0")
 
 

@@ -27,8 +27,8 @@ import puffer
 import table
 
 WINDOW = 10  # iterations
-# Game, settings, and the perf to reach: 0.9 where perf is a share of what can be had; snakes that eat 15 times in a life;
-# birds that flock almost as well as Reynolds' rules make them (0.875).
+# Game, settings, and the perf to reach: 0.9 where perf is a share of what can be had; snakes that eat 15 times in a
+# life; birds that flock almost as well as Reynolds' rules make them (0.875).
 CASES: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("squared 5x5", ("env=squared", "env.settings.size=5"), 0.9),
     ("pong", ("env=pong",), 0.9),
