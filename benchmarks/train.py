@@ -1,8 +1,8 @@
 """Training the games: speed, time to a perf worth having, and what the trained policy is worth; several seeds each.
 
 Every run is `matdesign train` with the settings that ship for the game, on one thread. `training` counts agent steps by
-the wall clock of the training alone. A threshold is reached when the mean perf of the episodes of ten iterations is
-above it, training's sampled actions and all; agent steps, wall-clock and CPU seconds until then are those of the runs
+the wall clock of the training alone. A threshold is reached when the mean perf over the last ten iterations that ended
+episodes is above it, training's sampled actions and all; agent steps, wall-clock and CPU seconds until then are those of the runs
 that reached it (the CPU time takes the share of a core that the whole command had). `perf` is that of evaluation: the
 policy's most probable or mean actions over episodes it has not seen.
 
@@ -73,8 +73,8 @@ def train(settings: Sequence[str], threshold: float) -> Training:
         perf = json.loads((path / "evaluation.json").read_text())["perf"]
     steps, seconds = float(rows[-1]["agent_steps"]), float(rows[-1]["seconds"])
     played = [row for row in rows if row["env/perf"]]
-    for last in range(WINDOW, len(played) + 1):
-        if statistics.fmean(float(row["env/perf"]) for row in played[last - WINDOW : last]) >= threshold:
+    for last in range(1, len(played) + 1):
+        if statistics.fmean(float(row["env/perf"]) for row in played[max(0, last - WINDOW) : last]) >= threshold:
             wall = float(played[last - 1]["seconds"])
             return Training(steps / seconds, perf, (float(played[last - 1]["agent_steps"]), wall, share * wall))
     return Training(steps / seconds, perf, None)
