@@ -2,9 +2,9 @@
 
 Every run is `matdesign train` with the settings that ship for the game, on one thread. `training` counts agent steps by
 the wall clock of the training alone. A threshold is reached when the mean perf over the last ten iterations that ended
-episodes is above it, training's sampled actions and all; agent steps, wall-clock and CPU seconds until then are those of
-the runs that reached it (the CPU time takes the share of a core that the whole command had). `perf` is that of evaluation: the
-policy's most probable or mean actions over episodes it has not seen.
+episodes is above it, training's sampled actions and all; agent steps, wall-clock and CPU seconds until then are those
+of the runs that reached it (the CPU time takes the share of a core that the whole command had). `perf` is that of
+evaluation: the policy's most probable or mean actions over episodes it has not seen.
 
 PufferLib 3.0's breakout, where benchmarks/peers.py installed it, trains beside ours with the sizes and hyperparameters
 it ships, on one thread too, until it reaches the threshold or its time is over. Rules and perf (points / 864) are the
