@@ -43,6 +43,7 @@ def stepping(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        cwd=HERE / "peers",  # it leaves its pictures where it runs
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -65,7 +66,7 @@ def stepping(
 def training(name: str, *, threshold: float, seconds: float, seed: int) -> Training:
     """Trains with PufferLib's sizes and hyperparameters until `threshold` or `seconds`, on one thread."""
     request = {"name": name, "threshold": threshold, "seconds": seconds, "seed": seed}
-    run = subprocess.run(command("puffer_train.py", request), capture_output=True, text=True)
+    run = subprocess.run(command("puffer_train.py", request), capture_output=True, text=True, cwd=HERE / "peers")
     if run.returncode != 0:
         raise UnavailableError(run.stderr.strip().splitlines()[-1])
     return Training(**json.loads(run.stdout))
