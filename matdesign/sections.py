@@ -6,7 +6,7 @@ Each holds what one part of a run is told; `matdesign.config` fills them.
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from matdesign.agents.ppo import PPOConfig
+from matdesign.agents.ppo_config import PPOConfig
 from matdesign.errors import InputError
 from matdesign.properties.property import Property
 from matdesign.sim.material import Material

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,61 +11,11 @@ from torch import Tensor, nn
 
 from matdesign.agents.normalise import ReturnScale
 from matdesign.agents.policies import Policy
+from matdesign.agents.ppo_config import PPOConfig
 from matdesign.errors import InputError, MatdesignError
 
 if TYPE_CHECKING:
     from matdesign.vector import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class PPOConfig:
-    """Hyperparameters. A transition is one agent's step; those with mask 0 count nowhere.
-
-    Attributes:
-        total_agent_steps: transitions over which the learning rate is annealed; the trainer stops there.
-        horizon: steps of every environment in one rollout.
-        gamma: discount for each step.
-        gae_lambda: decay of generalised advantage estimation for each step; 1: Monte Carlo, 0: one-step.
-        clip: the probability ratio has no gradient further than this from 1 in the direction of improvement.
-        epochs: passes over a rollout, at most.
-        minibatch: transitions in one gradient step, at most; a rollout is cut into equal parts.
-        learning_rate: of Adam, at the start.
-        anneal: lower the learning rate linearly to 0 at total_agent_steps.
-        max_kl: stop learning from a rollout once its policy is further than this from the one that acted, in nats.
-        gradient_clip: largest Euclidean norm of the gradient of all parameters.
-        value_coefficient: weight of half the squared error of the value in the loss.
-        entropy_coefficient: weight of the entropy, in nats, subtracted from the loss.
-        normalise_returns: divide rewards by the running standard deviation of the discounted return.
-        normaliser_iterations: iterations after which the statistics of observations and returns are frozen; 0: never
-            gathered.
-    """
-
-    total_agent_steps: int = 1_000_000
-    horizon: int = 32
-    gamma: float = 0.98
-    gae_lambda: float = 0.95
-    clip: float = 0.2
-    epochs: int = 4
-    minibatch: int = 4096
-    learning_rate: float = 7e-4
-    anneal: bool = True
-    max_kl: float = 0.03
-    gradient_clip: float = 0.5
-    value_coefficient: float = 0.5
-    entropy_coefficient: float = 0.0
-    normalise_returns: bool = True
-    normaliser_iterations: int = 20
-
-    def __post_init__(self) -> None:
-        """Refuses values outside their range with InputError."""
-        at_most_one = ("gamma", "gae_lambda")
-        may_be_zero = ("gamma", "gae_lambda", "value_coefficient", "entropy_coefficient", "normaliser_iterations")
-        for name in (field.name for field in fields(self)):
-            value, high = getattr(self, name), 1.0 if name in at_most_one else math.inf
-            if isinstance(value, bool) or (0 < value <= high) or (value == 0 and name in may_be_zero):
-                continue
-            low = "at least 0" if name in may_be_zero else "greater than 0"
-            raise InputError(f"PPO: {name} = {value} must be {low}" + (" and at most 1." if high == 1.0 else "."))
 
 
 def generalised_advantages(
