@@ -31,7 +31,7 @@ class Entry:
 
 
 class Objective:
-    """Scores decorations; those that are the same by symmetry are one design, measured and counted once.
+    """Scores decorations; those that are the same by symmetry are one design, the canonical one, measured once.
 
     All designs are measured with the same seed: common random numbers.
 
@@ -73,7 +73,7 @@ class Objective:
         """
         name = self.space.name(decoration)
         if name not in self._known:
-            self._known[name] = self._measured(decoration)
+            self._known[name] = self._measured(self.space.canonical(decoration))
             self.entries.append(self._known[name])
         return self._known[name].score
 
