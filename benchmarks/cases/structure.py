@@ -246,8 +246,6 @@ CASES += [
         reference=reference,
         reference_stderr=stderr,
         source=NIST,
-        # Of the thermal energy a timestep of 0.005 adds a quarter of its square times that of the Einstein frequency.
-        tolerance=5e-4,
         read=plus(tail(density, 3.0)),  # that liquid has the tail of the potential too
         seeds=6,
     )
