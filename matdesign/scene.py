@@ -20,18 +20,53 @@ class Text:
     text: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class ColourBar:
+    """What the colours of a scalar mean.
+
+    Attributes:
+        colours: float32 [n, 3] from the lowest value to the highest, red green blue in 0..1.
+        low, high: values of the first and of the last colour; values beyond them have these colours.
+        label: name of the scalar, with its unit.
+    """
+
+    colours: NDArray[np.float32]
+    low: float
+    high: float
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Legend:
+    """What the colours and the directions of a scene mean; shown beside it, not in it.
+
+    Attributes:
+        names: name and colour, red green blue in 0..1, of each kind of thing.
+        colour_bar: meaning of the colours of a scalar.
+        axes: name and direction in the scene of each axis of a triad.
+    """
+
+    names: tuple[tuple[str, tuple[float, float, float]], ...] = ()
+    colour_bar: ColourBar | None = None
+    axes: tuple[tuple[str, tuple[float, float, float]], ...] = ()
+
+
 @dataclass(kw_only=True)
 class Scene:
     """Flat arrays of things to draw, in the environment's own length unit; colours are in 0..1.
 
     Attributes:
         spheres: float32 [n, 8], columns x y z radius r g b a.
-        lines: float32 [n, 10], columns x y z x y z r g b a.
+        cylinders: float32 [n, 11], columns x y z x y z radius r g b a: two ends, closed by flat discs.
+        lines: float32 [n, 10], columns x y z x y z r g b a; as thin as the renderer's lines are.
         boxes: float32 [n, 10], columns centre x y z, full edges x y z, r g b a.
         texts: labels.
+        legend: what colours and directions mean.
     """
 
     spheres: NDArray[np.float32] = field(default_factory=lambda: _rows(8))
+    cylinders: NDArray[np.float32] = field(default_factory=lambda: _rows(11))
     lines: NDArray[np.float32] = field(default_factory=lambda: _rows(10))
     boxes: NDArray[np.float32] = field(default_factory=lambda: _rows(10))
     texts: list[Text] = field(default_factory=list)
+    legend: Legend = Legend()
