@@ -1,0 +1,192 @@
+"""A recording: the scenes of a rollout or a trajectory in their order, to be replayed by any renderer."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self, overload
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from numpy.typing import NDArray
+
+from matdesign.errors import InputError
+from matdesign.files import replace_file
+from matdesign.render.atoms import scene_from_atoms
+from matdesign.scene import Scene, Text
+
+Frame = tuple[Scene, Mapping[str, float]]  # and the value of each label
+
+SUFFIX = ".npz"
+SHAPES = ("spheres", "lines", "boxes")
+MOST_SHAPES = 50_000_000  # spheres, lines and boxes of all frames; 2 GB at the most
+MOST_BYTES = 4 << 30  # of a file, unpacked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording(Sequence[Scene]):
+    """Scenes at equal intervals, and numbers that go with them; a sequence of `Scene`, slices are recordings too.
+
+    Attributes:
+        scenes: at least one.
+        fps: frames shown in a second.
+        labels: what is known of each frame, by a name that holds the unit ("energy (eV)"), float64 [frames]; NaN where
+            there is no value.
+
+    Raises:
+        InputError: no scenes, labels of another length, or a rate out of range.
+    """
+
+    scenes: Sequence[Scene]
+    fps: float = 25.0
+    labels: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.scenes:
+            raise InputError("a recording needs at least one frame, there is none")
+        check_rate(self.fps)
+        for name, values in self.labels.items():
+            if np.shape(values) != (len(self.scenes),):
+                raise InputError(f"label {name!r} has shape {np.shape(values)}: give one number for each frame")
+
+    @classmethod
+    def of(cls, frames: Iterable[Frame], *, fps: float = 25.0) -> Self:
+        """Collect frames, such as those of `matdesign.design.rollout`.
+
+        Raises:
+            InputError: there are none, or more than memory should hold.
+        """
+        scenes: list[Scene] = []
+        rows: list[Mapping[str, float]] = []
+        shapes = 0
+        for scene, labels in frames:
+            shapes += sum(len(getattr(scene, name)) for name in SHAPES)
+            if shapes > MOST_SHAPES:
+                raise InputError(f"{len(scenes)} frames hold more than {MOST_SHAPES} shapes: record fewer frames")
+            scenes.append(scene)
+            rows.append(labels)
+        names = dict.fromkeys(name for row in rows for name in row)
+        columns = {name: np.array([row.get(name, np.nan) for row in rows], np.float64) for name in names}
+        return cls(scenes=scenes, fps=fps, labels=columns)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    @overload
+    def __getitem__(self, index: int) -> Scene: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Recording": ...
+    def __getitem__(self, index: int | slice) -> "Scene | Recording":
+        if not isinstance(index, slice):
+            return self.scenes[index]
+        labels = {name: values[index] for name, values in self.labels.items()}
+        return Recording(scenes=self.scenes[index], fps=self.fps, labels=labels)
+
+    def __iter__(self) -> Iterator[Scene]:
+        return iter(self.scenes)
+
+    def caption(self, index: int) -> str:
+        """The labels of one frame as a line of text: "step 12   energy (eV) -44.33"."""
+        known = {name: float(values[index]) for name, values in self.labels.items() if np.isfinite(values[index])}
+        return "   ".join(f"{name} {value:.5g}" for name, value in known.items())
+
+    def save(self, path: Path) -> None:
+        """Write a compressed .npz file that holds plain arrays only, whole or not at all.
+
+        Raises:
+            InputError: the name ends in something else, or the file cannot be written.
+        """
+        if path.suffix != SUFFIX:
+            raise InputError(f"recording {str(path)!r}: its name must end in {SUFFIX}")
+        arrays: dict[str, NDArray[Any]] = {}
+        for name in SHAPES:
+            rows = [getattr(scene, name) for scene in self.scenes]
+            arrays[name] = np.concatenate(rows)
+            arrays[f"{name}_counts"] = np.array([len(part) for part in rows], np.int64)
+        texts = [[asdict(text) for text in scene.texts] for scene in self.scenes]
+        labels = {name: np.asarray(values, float).tolist() for name, values in self.labels.items()}
+        # JSON of its own for what is no array of numbers: NumPy would pickle it.
+        words = json.dumps({"fps": self.fps, "labels": labels, "texts": texts}).encode()
+        arrays["words"] = np.frombuffer(words, np.uint8)
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes them for allow_pickle
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, file.getvalue())
+        except OSError as error:
+            raise InputError(f"cannot write recording {str(path)!r}: {error.strerror}; name another place") from None
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file that `save` wrote; nothing in it is executed.
+
+        Raises:
+            InputError: no such file, damaged, of another kind, or too large.
+        """
+        try:
+            with zipfile.ZipFile(path) as parts:
+                unpacked = sum(part.file_size for part in parts.infolist())
+            if unpacked > MOST_BYTES:
+                raise InputError(f"recording {str(path)!r} unpacks to {unpacked >> 20} MiB: record fewer frames")
+            with np.load(path, allow_pickle=False) as arrays:
+                words = json.loads(arrays["words"].tobytes())
+                columns = {name: _split(arrays[name], arrays[f"{name}_counts"]) for name in SHAPES}
+            texts = [[Text(**text) for text in row] for row in words["texts"]]
+            rows = zip(*(columns[name] for name in SHAPES), texts, strict=True)
+            scenes = [Scene(spheres=s, lines=li, boxes=b, texts=t) for s, li, b, t in rows]
+            labels = {name: np.array(values, np.float64) for name, values in words["labels"].items()}
+            return cls(scenes=scenes, fps=words["fps"], labels=labels)
+        except InputError:
+            raise
+        except FileNotFoundError:
+            raise InputError(f"recording {str(path)!r} does not exist") from None
+        except Exception as error:  # a damaged archive fails wherever its reader happens to be
+            raise InputError(f"recording {str(path)!r} cannot be read ({error}): record it again") from error
+
+
+def check_rate(fps: float) -> None:
+    """Refuse, with InputError, frames per second that nothing could show."""
+    if not 0.1 <= fps <= 240:
+        raise InputError(f"fps is {fps}: give 0.1 to 240 frames per second")
+
+
+def record_atoms(
+    trajectory: Sequence[Atoms], *, fps: float = 25.0, labels: Mapping[str, NDArray[np.float64]] | None = None
+) -> Recording:
+    """A recording of structures, drawn as `scene_from_atoms` draws them.
+
+    Spheres have the radii of the last structure in every frame: atoms do not breathe while their distances change.
+
+    Args:
+        trajectory: at least one structure; their numbers of atoms may differ.
+        fps: frames shown in a second.
+        labels: as in `Recording`.
+
+    Raises:
+        InputError: as `scene_from_atoms`, or more than memory should hold.
+    """
+    if not trajectory:
+        raise InputError("a recording needs at least one structure, there is none")
+    last = _radius_unit(trajectory[-1], scene_from_atoms(trajectory[-1]))
+
+    def frames() -> Iterator[Frame]:
+        for atoms in trajectory:
+            scene = scene_from_atoms(atoms)
+            scene.spheres[:, 3] *= last / _radius_unit(atoms, scene)
+            yield scene, {}
+
+    return Recording(scenes=Recording.of(frames()).scenes, fps=fps, labels=labels or {})
+
+
+def _radius_unit(atoms: Atoms, scene: Scene) -> float:
+    """Radii are covalent ones times this."""
+    return float(scene.spheres[0, 3] / covalent_radii[atoms.numbers[0]])
+
+
+def _split(rows: NDArray[np.float32], counts: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+    if counts.min(initial=0) < 0 or counts.sum() != len(rows) or rows.dtype != np.float32:
+        raise ValueError("its parts do not fit together")
+    return np.split(rows, np.cumsum(counts)[:-1])

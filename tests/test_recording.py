@@ -1,0 +1,194 @@
+"""Recordings: what was seen comes back, and looking changes nothing."""
+
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk
+
+from matdesign.design.rollout import rollout
+from matdesign.errors import InputError
+from matdesign.render.recording import Recording, record_atoms
+from matdesign.scene import Scene, Text
+from matdesign.vector import Vector
+
+ENVIRONMENTS = {"squared": {}, "snake": {}, "pong": {}, "breakout": {}, "boids": {}, "drone_swarm": {}}
+
+
+class Dice:
+    """A policy that acts by the observations alone, in any kind of action."""
+
+    def __init__(self, vector):
+        generator = torch.Generator().manual_seed(5)
+        self.choices, width = vector.choices, vector.choices or vector.action_dims
+        self.weights = torch.randn(vector.features, width, generator=generator)
+
+    def act(self, observations, generator):
+        scores = observations.float() @ self.weights
+        return scores.argmax(dim=1, keepdim=True).int() if self.choices else scores.tanh()
+
+
+def some_scenes(count=4):
+    random = np.random.default_rng(0)
+    return [
+        Scene(
+            spheres=random.random((3 + i, 8), np.float32),
+            lines=random.random((i, 10), np.float32),
+            boxes=random.random((2, 10), np.float32),
+            texts=[Text(position=(0, i, 0.5), size=1.5, rgba=(1, 0, 0, 1), text=f"frame {i} \u00e9")] * (i % 2),
+        )
+        for i in range(count)
+    ]
+
+
+def assert_same(one, other):
+    for name in ("spheres", "lines", "boxes"):
+        a, b = getattr(one, name), getattr(other, name)
+        assert a.dtype == b.dtype
+        assert np.array_equal(a, b)
+    assert [vars(text) for text in one.texts] == [
+        {**vars(text), "position": tuple(text.position), "rgba": tuple(text.rgba)} for text in other.texts
+    ]
+
+
+def test_a_recording_is_a_sequence_of_scenes():
+    scenes = some_scenes()
+    recording = Recording.of(
+        zip(scenes, [{"step": 0}, {"step": 1, "energy (eV)": -2.5}, {"step": 2}, {}], strict=True), fps=10
+    )
+    assert len(recording) == 4
+    assert list(recording) == scenes
+    assert recording[-1] is scenes[-1]
+    assert np.array_equal(recording.labels["step"], [0, 1, 2, np.nan], equal_nan=True)
+    assert recording.caption(1) == "step 1   energy (eV) -2.5"
+    assert recording.caption(3) == ""
+    half = recording[1::2]
+    assert half.fps == 10
+    assert list(half) == scenes[1::2]
+    assert np.array_equal(half.labels["energy (eV)"], [-2.5, np.nan], equal_nan=True)
+
+
+def test_stored_and_loaded_again(tmp_path):
+    scenes = some_scenes()
+    recording = Recording(scenes=scenes, fps=12.5, labels={"T (K)": np.array([300.0, np.nan, 310.25, 1e-9])})
+    recording.save(tmp_path / "deep" / "a.npz")
+    again = Recording.load(tmp_path / "deep" / "a.npz")
+    assert again.fps == 12.5
+    assert np.array_equal(again.labels["T (K)"], recording.labels["T (K)"], equal_nan=True)
+    assert len(again) == len(recording)
+    for one, other in zip(recording, again, strict=True):
+        assert_same(one, other)
+    with np.load(tmp_path / "deep" / "a.npz", allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype != object for name in arrays)
+
+
+def test_bad_recordings_are_refused(tmp_path):
+    with pytest.raises(InputError, match="at least one frame"):
+        Recording(scenes=[])
+    with pytest.raises(InputError, match="fps is 0"):
+        Recording(scenes=some_scenes(1), fps=0)
+    with pytest.raises(InputError, match="'step' has shape"):
+        Recording(scenes=some_scenes(2), labels={"step": np.zeros(3)})
+    good = Recording(scenes=some_scenes(3))
+    with pytest.raises(InputError, match=r"must end in \.npz"):
+        good.save(tmp_path / "a.bin")
+    path = tmp_path / "a.npz"
+    with pytest.raises(InputError, match="does not exist"):
+        Recording.load(path)
+    good.save(path)
+    whole = path.read_bytes()
+    for damaged in (b"", b"no archive", whole[: len(whole) // 2], whole[:-1]):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"a\.npz' cannot be read"):
+            Recording.load(path)
+    np.savez(path, spheres=np.array([{"a": 1}], object))  # a pickle in disguise
+    with pytest.raises(InputError, match="cannot be read"):
+        Recording.load(path)
+    good.save(path)
+    with np.load(path) as arrays:
+        parts = dict(arrays)
+    np.savez(path, **{**parts, "spheres_counts": parts["spheres_counts"] + 1})
+    with pytest.raises(InputError, match="do not fit together"):
+        Recording.load(path)
+
+
+def test_a_file_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("matdesign.render.recording.MOST_BYTES", 1000)
+    Recording(scenes=[Scene(spheres=np.zeros((100, 8), np.float32))]).save(tmp_path / "a.npz")
+    assert (tmp_path / "a.npz").stat().st_size < sum(
+        part.file_size for part in zipfile.ZipFile(tmp_path / "a.npz").infolist()
+    )
+    with pytest.raises(InputError, match="unpacks to"):
+        Recording.load(tmp_path / "a.npz")
+
+
+def test_more_than_memory_holds_is_refused(monkeypatch):
+    monkeypatch.setattr("matdesign.render.recording.MOST_SHAPES", 100)
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(1)
+            yield Scene(spheres=np.ones((30, 8), np.float32)), {}
+
+    with pytest.raises(InputError, match="more than 100 shapes"):
+        Recording.of(endless())
+    assert len(taken) == 4
+
+
+@pytest.mark.parametrize(("name", "settings"), ENVIRONMENTS.items())
+def test_looking_changes_nothing(name, settings):
+    """Oracle: the same environments and policy, stepped by a loop that never asks for a scene."""
+    steps, seed = 120, 3
+    seen = []
+    with Vector(name, settings, envs=2) as watched:
+        policy = Dice(watched)
+        for frame in rollout(watched, policy, seed=seed, index=1, frames=steps):
+            seen.append((watched.observations.copy(), watched.rewards.copy(), watched.masks.copy(), frame))
+    with Vector(name, settings, envs=2) as alone:
+        alone.reset(seed)
+        returns = np.zeros(alone.agents)
+        for step in range(steps):
+            if step:
+                alone.actions[:] = policy.act(torch.from_numpy(alone.observations), None).numpy()
+                alone.step()
+            observations, rewards, masks, (scene, labels) = seen[step]
+            assert observations.tobytes() == alone.observations.tobytes()
+            assert rewards.tobytes() == alone.rewards.tobytes()
+            assert masks.tobytes() == alone.masks.tobytes()
+            own = slice(alone.agents, None)
+            returns = np.where(alone.masks[own], returns + alone.rewards[own] * (step > 0), 0)
+            assert labels["step"] == step
+            assert labels["return"] == pytest.approx(returns.mean(), abs=1e-9)
+            assert len(scene.spheres) + len(scene.boxes) > 0
+
+
+def test_a_rollout_ends_with_the_episode():
+    with Vector("squared", {}, envs=1) as vector:
+        scenes = list(rollout(vector, Dice(vector), seed=0))
+        assert 1 < len(scenes) < 500
+        assert (vector.terminals | vector.truncations).all()
+
+
+def test_atoms_keep_their_size_and_place():
+    crystal = bulk("NaCl", "rocksalt", 5.64, cubic=True)
+    wide = crystal.copy()
+    wide.set_cell(1.2 * crystal.cell.array, scale_atoms=True)
+    recording = record_atoms([wide, crystal], fps=5, labels={"step": np.array([0.0, 1.0])})
+    assert recording.fps == 5
+    assert recording.caption(1) == "step 1"
+    first, last = recording
+    assert first.spheres[:, 3] == pytest.approx(last.spheres[:, 3], rel=1e-6)
+    assert first.spheres[:, :3] == pytest.approx(1.2 * last.spheres[:, :3], abs=1e-5)
+    assert last.spheres[:, :3] == pytest.approx(crystal.get_positions(wrap=True), abs=1e-5)
+
+
+def test_atoms_may_come_and_go():
+    recording = record_atoms([Atoms("Si2", [[0, 0, 0], [2.4, 0, 0]]), Atoms("GeSi", [[0, 0, 0], [2.4, 0, 0]])])
+    silicon = recording[0].spheres[0, 3]
+    assert recording[1].spheres[1, 3] == pytest.approx(silicon, rel=1e-6)
+    assert recording[1].spheres[0, 3] > silicon  # germanium
+    with pytest.raises(InputError, match="at least one structure"):
+        record_atoms([])
