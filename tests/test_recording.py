@@ -11,10 +11,18 @@ from ase.build import bulk
 from matdesign.design.rollout import rollout
 from matdesign.errors import InputError
 from matdesign.render.recording import Recording, record_atoms
-from matdesign.scene import Scene, Text
+from matdesign.scene import ColourBar, Legend, Scene, Text
 from matdesign.vector import Vector
 
 ENVIRONMENTS = {"squared": {}, "snake": {}, "pong": {}, "breakout": {}, "boids": {}, "drone_swarm": {}}
+LEGENDS = (
+    Legend(),
+    Legend(
+        names=(("Si", (0.5, 0.25, 1.0)),),
+        axes=(("a", (1.0, 0.0, 0.0)),),
+        colour_bar=ColourBar(colours=np.eye(3, dtype=np.float32), low=-1.0, high=2.5, label="energy (eV)"),
+    ),
+)
 
 
 class Dice:
@@ -36,7 +44,9 @@ def some_scenes(count=4):
         Scene(
             spheres=random.random((3 + i, 8), np.float32),
             lines=random.random((i, 10), np.float32),
+            cylinders=random.random((2 * i, 11), np.float32),
             boxes=random.random((2, 10), np.float32),
+            legend=LEGENDS[i % 2],
             texts=[Text(position=(0, i, 0.5), size=1.5, rgba=(1, 0, 0, 1), text=f"frame {i} \u00e9")] * (i % 2),
         )
         for i in range(count)
@@ -44,13 +54,15 @@ def some_scenes(count=4):
 
 
 def assert_same(one, other):
-    for name in ("spheres", "lines", "boxes"):
+    for name in ("spheres", "cylinders", "lines", "boxes"):
         a, b = getattr(one, name), getattr(other, name)
         assert a.dtype == b.dtype
         assert np.array_equal(a, b)
-    assert [vars(text) for text in one.texts] == [
-        {**vars(text), "position": tuple(text.position), "rgba": tuple(text.rgba)} for text in other.texts
-    ]
+    assert one.texts == other.texts
+    assert (one.legend.names, one.legend.axes) == (other.legend.names, other.legend.axes)
+    bars = one.legend.colour_bar, other.legend.colour_bar
+    assert bars == (None, None) or np.array_equal(bars[0].colours, bars[1].colours)
+    assert bars == (None, None) or {**vars(bars[0]), "colours": 0} == {**vars(bars[1]), "colours": 0}
 
 
 def test_a_recording_is_a_sequence_of_scenes():

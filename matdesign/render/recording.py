@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from matdesign.errors import InputError
 from matdesign.files import replace_file
 from matdesign.render.atoms import scene_from_atoms
-from matdesign.scene import Scene, Text
+from matdesign.scene import ColourBar, Legend, Scene, Text
 
 Frame = tuple[Scene, Mapping[str, float]]  # and the value of each label
 
 SUFFIX = ".npz"
-SHAPES = ("spheres", "lines", "boxes")
-MOST_SHAPES = 50_000_000  # spheres, lines and boxes of all frames; 2 GB at the most
+SHAPES = ("spheres", "cylinders", "lines", "boxes")
+MOST_SHAPES = 50_000_000  # of all frames; 2.2 GB at the most
 MOST_BYTES = 4 << 30  # of a file, unpacked
 
 
@@ -107,9 +107,10 @@ class Recording(Sequence[Scene]):
             arrays[name] = np.concatenate(rows)
             arrays[f"{name}_counts"] = np.array([len(part) for part in rows], np.int64)
         texts = [[asdict(text) for text in scene.texts] for scene in self.scenes]
+        legends = [_plain_legend(scene.legend) for scene in self.scenes]
         labels = {name: np.asarray(values, float).tolist() for name, values in self.labels.items()}
         # JSON of its own for what is no array of numbers: NumPy would pickle it.
-        words = json.dumps({"fps": self.fps, "labels": labels, "texts": texts}).encode()
+        words = json.dumps({"fps": self.fps, "labels": labels, "texts": texts, "legends": legends}).encode()
         arrays["words"] = np.frombuffer(words, np.uint8)
         file = io.BytesIO()
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes them for allow_pickle
@@ -133,10 +134,11 @@ class Recording(Sequence[Scene]):
                 raise InputError(f"recording {str(path)!r} unpacks to {unpacked >> 20} MiB: record fewer frames")
             with np.load(path, allow_pickle=False) as arrays:
                 words = json.loads(arrays["words"].tobytes())
-                columns = {name: _split(arrays[name], arrays[f"{name}_counts"]) for name in SHAPES}
-            texts = [[Text(**text) for text in row] for row in words["texts"]]
-            rows = zip(*(columns[name] for name in SHAPES), texts, strict=True)
-            scenes = [Scene(spheres=s, lines=li, boxes=b, texts=t) for s, li, b, t in rows]
+                columns = [_split(arrays[name], arrays[f"{name}_counts"]) for name in SHAPES]
+            scenes = [
+                Scene(**dict(zip(SHAPES, rows, strict=True)), texts=_texts(texts), legend=_legend(legend))
+                for *rows, texts, legend in zip(*columns, words["texts"], words["legends"], strict=True)
+            ]
             labels = {name: np.array(values, np.float64) for name, values in words["labels"].items()}
             return cls(scenes=scenes, fps=words["fps"], labels=labels)
         except InputError:
@@ -190,3 +192,25 @@ def _split(rows: NDArray[np.float32], counts: NDArray[np.int64]) -> list[NDArray
     if counts.min(initial=0) < 0 or counts.sum() != len(rows) or rows.dtype != np.float32:
         raise ValueError("its parts do not fit together")
     return np.split(rows, np.cumsum(counts)[:-1])
+
+
+def _texts(rows: list[dict[str, Any]]) -> list[Text]:
+    return [Text(**{**row, "position": tuple(row["position"]), "rgba": tuple(row["rgba"])}) for row in rows]
+
+
+def _plain_legend(legend: Legend) -> dict[str, Any]:
+    bar = legend.colour_bar
+    return {
+        "names": legend.names,
+        "axes": legend.axes,
+        "colour_bar": bar and {**vars(bar), "colours": bar.colours.tolist()},
+    }
+
+
+def _legend(words: dict[str, Any]) -> Legend:
+    bar = words["colour_bar"]
+    return Legend(
+        names=tuple((name, tuple(colour)) for name, colour in words["names"]),
+        axes=tuple((name, tuple(direction)) for name, direction in words["axes"]),
+        colour_bar=bar and ColourBar(**{**bar, "colours": np.array(bar["colours"], np.float32)}),
+    )
