@@ -53,7 +53,8 @@ static const Setting atoms_settings[] = {
     {"start_jitter", 0, 0, 1, "normal displacement added to a starting structure, l0", 0},
     {"start_kt", 0, 0, 1e6, "thermal energy of the starting velocities, e0", 0},
     {"start_relax", 0, 0, 1e6, "force evaluations of a relaxation before the first observation", SETTING_INTEGER},
-    {"own_share", 0.5, 0, 1, "energy reward: share of the atom's own energy drop, the rest is the team's mean", 0},
+    {"credit", 0, 0, 0, "which atom earns how much: own, team, mix or difference (default energy: mix, goal: own)", SETTING_TEXT},
+    {"own_share", 0.5, 0, 1, "credit mix: share of what the atom itself did, the rest is the team's", 0},
     {"reference", NAN, -1e12, 1e12, "energy reward: energy of the ground state in e0; none: the lowest seen", 0},
     {"final_weight", 2, 0, 1e6, "energy reward: weight of the final energy above the reference per atom", 0},
     {"bonus", 2, 0, 1e6, "energy reward: final reward for reaching the reference", 0},
@@ -121,6 +122,10 @@ static int atoms_spaces(const Settings *settings, Spaces *spaces, char *error, s
         snprintf(error, bytes, "reward '%s' is unknown: use energy or goal", setting_text(settings, "reward"));
         return -1;
     }
+    if (find_name(setting_text(settings, "credit"), credit_names, CREDITS, 0) < 0) {
+        snprintf(error, bytes, "credit '%s' is unknown: use own, team, mix or difference", setting_text(settings, "credit"));
+        return -1;
+    }
     *spaces = (Spaces){
         .agents = (int32_t)atoms,
         .features = atoms_features(species, k),
@@ -175,6 +180,7 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
     a->energy = setting_number(s, "energy_scale");
     a->control = find_name(setting_text(s, "control"), control_names, CONTROLS, KICK);
     a->reward = rewards[find_reward(setting_text(s, "reward"))];
+    a->credit = find_name(setting_text(s, "credit"), credit_names, CREDITS, a->reward->credit);
     for (int t = 0; t < a->species; t++) {
         int64_t count;
         const double *colours = setting_array(s, "colours", &count);
@@ -200,7 +206,7 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
     a->neighbours = malloc(sizeof(Neighbour) * n * (size_t)a->k);
     a->action = calloc(3 * n, sizeof(float));
     double **arrays[] = {&a->unwrapped, &a->before, &a->goals, &a->scratch, &a->result_x};
-    double **scalars[] = {&a->energies, &a->energies_before, &a->measure};
+    double **scalars[] = {&a->energies, &a->energies_before, &a->measure, &a->credited};
     int complete = a->finder && a->neighbours && a->action;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) complete &= (*arrays[i] = calloc(3 * n, sizeof(double))) != NULL;
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) complete &= (*scalars[i] = calloc(n, sizeof(double))) != NULL;
@@ -232,6 +238,7 @@ static void atoms_close(Atoms *a) {
     free(a->energies);
     free(a->energies_before);
     free(a->measure);
+    free(a->credited);
 }
 
 /* Reads positions and energies of this control point; -1 where something is not a number, or an atom is inside another
@@ -315,7 +322,10 @@ static int try_reset(Atoms *a) {
     if (simulation_place(s, a->scratch, NULL, 1)) return -1;
     if (a->start_relax ? atoms_relax(a, a->start_relax, 0.0) : read_state(a)) return -1;
     if (a->start_kt > 0.0) atoms_start_velocities(a, s->v);
-    return 0;
+    size_t n = (size_t)a->env.agents;
+    memcpy(a->before, a->unwrapped, 3 * n * sizeof(double));
+    memcpy(a->energies_before, a->energies, n * sizeof(double));
+    return a->reward->start(a);
 }
 
 static void atoms_reset(Atoms *a) {
@@ -333,9 +343,6 @@ static void atoms_reset(Atoms *a) {
             return;
         }
     }
-    memcpy(a->before, a->unwrapped, 3 * n * sizeof(double));
-    memcpy(a->energies_before, a->energies, n * sizeof(double));
-    a->reward->start(a);
     atoms_observe(a);
 }
 
@@ -442,11 +449,8 @@ static void atoms_step(Atoms *a) {
     memcpy(a->before, a->unwrapped, 3 * n * sizeof(double));
     memcpy(a->energies_before, a->energies, n * sizeof(double));
     a->step++;
-    int failed = control_step(a) || read_state(a);
-    if (!failed) {
-        a->reward->step(a);
-        if (a->step >= a->horizon) failed = a->reward->finish(a);
-    }
+    int failed = control_step(a) || read_state(a) || a->reward->step(a);
+    if (!failed && a->step >= a->horizon) failed = a->reward->finish(a);
     if (failed) {
         fail_episode(a);
     } else {

@@ -19,6 +19,9 @@ enum {
     LOG_ENERGY,      /* potential energy per atom at the end, in energy scales */
 };
 
+/* Which atom earns how much; see credit.c. */
+enum { CREDIT_OWN, CREDIT_TEAM, CREDIT_MIX, CREDIT_DIFFERENCE, CREDITS };
+
 struct Reward;
 
 typedef struct {
@@ -37,7 +40,7 @@ typedef struct {
     double strength, force_cap, cutoff, container, kt, friction;
     double start_density, start_distance, start_jitter, start_kt;
     double own_share, final_weight, bonus, tolerance, reference, relax_tolerance;
-    int relax_evaluations, common_goal;
+    int relax_evaluations, common_goal, credit;
     double goal_bonus, failure_penalty;
 
     /* The cell, in LAMMPS' frame. */
@@ -59,6 +62,7 @@ typedef struct {
     double *energies_before;   /* [agents] one control step ago */
     double *goals;             /* [agents][3] where the reward needs goals */
     double *measure;           /* [agents] a reward's own figure of the step before */
+    double *credited;          /* [agents] potential that each atom is credited with so far */
     double *scratch;           /* [agents][3] */
     double episode_return;
     double best;               /* lowest relaxed energy of any episode, energy scales; NaN before the first */
@@ -77,10 +81,13 @@ typedef struct {
 typedef struct Reward {
     const char *name;
     int needs_goals;
-    /* After a reset, when positions and energies are known: choose goals, remember the first measure. */
-    void (*start)(Atoms *atoms);
-    /* After a control step: env.rewards[agents]; sets target and current. */
-    void (*step)(Atoms *atoms);
+    int credit; /* default of the setting of that name */
+    /* After a reset, when positions and energies are known: choose goals, remember the first measure. Returns -1 where
+     * the episode cannot begin like that. */
+    int (*start)(Atoms *atoms);
+    /* After a control step: adds to env.rewards[agents], which are zero; sets target and current. Returns -1 where the
+     * simulation failed. */
+    int (*step)(Atoms *atoms);
     /* At the horizon, after step(): adds final rewards, logs, and ends the episode (terminate or truncate).
      * Returns -1 where the simulation failed. */
     int (*finish)(Atoms *atoms);
@@ -88,6 +95,15 @@ typedef struct Reward {
 
 extern const Reward reward_energy;
 extern const Reward reward_goal;
+
+/* At an episode's start: the potential of all atoms, and of each atom its own and its part of the difference, [agents];
+ * both NULL where the credit is the team's. */
+void credit_begin(Atoms *atoms, double team, const double *own, const double *difference);
+
+/* After a control step, the same: adds to env.rewards what changed since the last call. */
+void credit_pay(Atoms *atoms, double team, const double *own, const double *difference);
+
+extern const char *const credit_names[CREDITS];
 
 /* Positions [agents][3] that an episode starts from: a random cloud, or one of the starting structures. */
 void atoms_start_structure(Atoms *atoms, double *x);

@@ -1,14 +1,14 @@
 /* energy.c: go down in potential energy.
  *
- * Each control step an atom receives own_share of the drop of its own energy and the rest of the team's mean drop, in
- * energy scales. At the horizon the atoms are relaxed, and all receive
+ * Each control step an atom receives, by its credit (credit.c), the drop of its own energy or of the team's mean, in
+ * energy scales: phi_i = -E_i, Phi = mean phi_i. At the horizon the atoms are relaxed, and all receive
  *
  *     -final_weight * (E - E_ref) / N + bonus * [E < E_ref + tolerance]
  *
  * where E is the relaxed energy and E_ref the reference (both in energy scales), or, where none is known, the lowest
  * relaxed energy this environment has seen, the present one included. The episode terminates. Range of a step: a
  * collision of hot atoms changes an energy by some tens; differences sum to the total drop, so an agent gains nothing by
- * going up and down again. What can be gamed: own_share 1 rewards an atom for crowding its neighbours, the team's part
+ * going up and down again. What can be gamed: credit own rewards an atom for crowding its neighbours, the team's part
  * does not; without a reference the bonus is easy until something low was found once. perf is the fraction of episodes
  * that got the bonus: without a reference it says little early on, and every environment counts its own first episode.
  */
@@ -17,21 +17,24 @@
 /* What the relaxed energy is compared with, in energy scales; NaN before the first one. */
 static double reference(const Atoms *a) { return isnan(a->reference) ? a->best : a->reference; }
 
-static void start(Atoms *a) {
-    a->target = isnan(reference(a)) ? 0.0 : reference(a) / a->env.agents / 3.0;
-    a->current = atoms_total_energy(a) / a->energy / a->env.agents / 3.0;
+/* Fills measure[agents] with the potentials of the atoms and returns their mean. */
+static double potential(Atoms *a) {
+    int n = a->env.agents;
+    for (int i = 0; i < n; i++) a->measure[i] = -a->energies[i] / a->energy;
+    double mean = -atoms_total_energy(a) / a->energy / n;
+    a->current = -mean / 3.0;
+    return mean;
 }
 
-static void step(Atoms *a) {
-    int n = a->env.agents;
-    double team = 0.0;
-    for (int i = 0; i < n; i++) team += a->energies_before[i] - a->energies[i];
-    team /= n * a->energy;
-    for (int i = 0; i < n; i++) {
-        double own = (a->energies_before[i] - a->energies[i]) / a->energy;
-        a->env.rewards[i] = (float)(a->own_share * own + (1.0 - a->own_share) * team);
-    }
-    a->current = atoms_total_energy(a) / a->energy / n / 3.0;
+static int start(Atoms *a) {
+    a->target = isnan(reference(a)) ? 0.0 : reference(a) / a->env.agents / 3.0;
+    credit_begin(a, potential(a), a->measure, a->measure);
+    return 0;
+}
+
+static int step(Atoms *a) {
+    credit_pay(a, potential(a), a->measure, a->measure);
+    return 0;
 }
 
 static int finish(Atoms *a) {
@@ -49,4 +52,4 @@ static int finish(Atoms *a) {
     return 0;
 }
 
-const Reward reward_energy = {.name = "energy", .start = start, .step = step, .finish = finish};
+const Reward reward_energy = {.name = "energy", .credit = CREDIT_MIX, .start = start, .step = step, .finish = finish};

@@ -1,7 +1,8 @@
 /* goal.c: fly to a point of your own, or all to a common one.
  *
- * Each control step an atom receives the decrease of its distance d to its goal, in length scales, and goal_bonus
- * where d is below the tolerance: it must arrive and stay. Range of a step: the distance flown, plus the bonus. The
+ * Each control step an atom receives, by its credit (credit.c), the decrease of its own distance d to its goal or of the
+ * mean, in length scales (phi_i = -d_i, Phi = mean phi_i), and goal_bonus where its own is below the tolerance: it must
+ * arrive and stay. Range of a step: the distance flown, plus the bonus. The
  * decreases sum to the whole approach, so flying away and back pays nothing. The episode is truncated at the horizon.
  */
 #include "../envs/atoms.h"
@@ -15,9 +16,16 @@ static double distance_to_goal(const Atoms *a, int i) {
     return sqrt(sum) / a->length;
 }
 
+/* Fills measure[agents] with the potentials of the atoms and returns their mean. */
+static double potential(Atoms *a) {
+    double mean = 0.0;
+    for (int i = 0; i < a->env.agents; i++) mean += a->measure[i] = -distance_to_goal(a, i);
+    return mean / a->env.agents;
+}
+
 /* Uniform points of a ball about the middle, as large as the starting cloud; a length scale apart, unless a thousand
  * tries find no room. */
-static void start(Atoms *a) {
+static int start(Atoms *a) {
     int n = a->env.agents;
     double radius = a->length * cbrt(n / a->start_density / 4.18879020478639), apart = a->length;
     for (int i = 0; i < n; i++) {
@@ -41,29 +49,28 @@ static void start(Atoms *a) {
             if (square <= 1.0 && clear >= 1.0) break;
         }
     }
-    for (int i = 0; i < n; i++) a->measure[i] = distance_to_goal(a, i);
+    credit_begin(a, potential(a), a->measure, a->measure);
+    return 0;
 }
 
-static void step(Atoms *a) {
-    double mean = 0.0;
-    for (int i = 0; i < a->env.agents; i++) {
-        double distance = distance_to_goal(a, i);
-        a->env.rewards[i] = (float)(a->measure[i] - distance + (distance < a->tolerance ? a->goal_bonus : 0.0));
-        a->measure[i] = distance;
-        mean += distance;
-    }
-    a->current = fmin(mean / a->env.agents, 3.0);
+static int step(Atoms *a) {
+    double mean = potential(a);
+    credit_pay(a, mean, a->measure, a->measure);
+    for (int i = 0; i < a->env.agents; i++)
+        if (-a->measure[i] < a->tolerance) a->env.rewards[i] += (float)a->goal_bonus;
+    a->current = fmin(-mean, 3.0);
+    return 0;
 }
 
 static int finish(Atoms *a) {
     int n = a->env.agents, arrived = 0;
     double mean = 0.0;
-    for (int i = 0; i < n; i++) arrived += a->measure[i] < a->tolerance, mean += a->measure[i];
+    for (int i = 0; i < n; i++) arrived += -a->measure[i] < a->tolerance, mean += a->measure[i];
     atoms_store_result(a);
     env_log(&a->env, LOG_PERF, (double)arrived / n);
-    env_log(&a->env, LOG_SCORE, -mean / n);
+    env_log(&a->env, LOG_SCORE, mean / n);
     env_truncate(&a->env);
     return 0;
 }
 
-const Reward reward_goal = {.name = "goal", .needs_goals = 1, .start = start, .step = step, .finish = finish};
+const Reward reward_goal = {.name = "goal", .needs_goals = 1, .credit = CREDIT_OWN, .start = start, .step = step, .finish = finish};
