@@ -726,3 +726,27 @@ def test_structure_comes_back_in_its_own_frame():
         simulation.step(1)
         assert not simulation.structure().pbc.any()
         np.testing.assert_allclose(simulation.structure().positions, free.positions, atol=1e-3)
+
+
+def test_fixed_atoms_stay_while_the_others_move_and_relax():
+    atoms = cluster(13)
+    fixed = np.arange(13) < 4
+    with Simulation(atoms, LJ) as simulation:
+        start = simulation.positions
+        simulation.v = 0.5
+        simulation.fix_atoms(fixed)
+        for _ in range(3):
+            simulation.step(20)
+            simulation.run(20)
+        moved = np.linalg.norm(simulation.positions - start, axis=1)
+        assert not moved[fixed].any()
+        assert moved[~fixed].min() > 1e-3
+        simulation.relax(tolerance=1e-6, evaluations=5000)
+        assert not (simulation.positions - start)[fixed].any()
+        assert not simulation.f[fixed].any()
+        assert np.abs(simulation.f).max() <= 1e-6
+        simulation.minimize()
+        assert not (simulation.positions - start)[fixed].any()
+        simulation.fix_atoms(np.zeros(13, bool))
+        simulation.step(20)
+        assert (simulation.positions - start)[fixed].any()

@@ -14,6 +14,7 @@
  * columns are listed in observation.c.
  */
 #include "atoms.h"
+#include "opening.h"
 
 enum { VELOCITY, KICK, FORCE, DISPLACEMENT, CONTROLS };
 static const char *const control_names[CONTROLS] = {"velocity", "kick", "force", "displacement"};
@@ -143,28 +144,6 @@ static double *copy_array(const Settings *settings, const char *name, int64_t *c
     return copy ? memcpy(copy, given, sizeof(double) * (size_t)*count) : NULL;
 }
 
-static int open_simulation(Atoms *a, const Settings *settings, char *error, size_t bytes) {
-    int64_t count;
-    const double *types = setting_array(settings, "types", &count), *x = setting_array(settings, "positions", &count);
-    const char *text = setting_text(settings, "commands");
-    int lines = 1, at = 0, *type = malloc(sizeof(int) * (size_t)a->env.agents);
-    for (const char *c = text; *c; c++) lines += *c == '\n';
-    char *buffer = strdup(text), *rest = buffer;
-    const char **commands = malloc(sizeof *commands * (size_t)lines);
-    if (type && buffer && commands) {
-        for (int i = 0; i < a->env.agents; i++) type[i] = (int)types[i];
-        for (char *line; (line = strsep(&rest, "\n"));)
-            if (*line) commands[at++] = line;
-        a->simulation = simulation_open(commands, at, a->env.agents, type, x, error, bytes);
-    } else {
-        snprintf(error, bytes, "out of memory");
-    }
-    free(type);
-    free(buffer);
-    free(commands);
-    return a->simulation ? 0 : -1;
-}
-
 static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
     size_t n = (size_t)a->env.agents;
 #define NUMBER(field) a->field = (__typeof__(a->field))setting_number(s, #field)
@@ -189,7 +168,7 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
         const double *radii = setting_array(s, "radii", &count);
         a->radius[t] = t < count ? radii[t] : 0.5 * a->length;
     }
-    if (open_simulation(a, s, error, bytes)) return -1;
+    if (!(a->simulation = open_simulation(s, error, bytes))) return -1;
     a->mvv2e = *a->simulation->mvv2e;
     double mass = 0.0;
     for (int i = 0; i < a->env.agents; i++) mass += a->simulation->mass[a->simulation->type[i]];

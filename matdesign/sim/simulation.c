@@ -158,9 +158,13 @@ static void control_point(void *pointer, int64_t timestep, int nlocal, int *ids,
         s->setting_up = 0;
         pthread_mutex_unlock(&lammps_construction);
     }
-    if (!s->controlled) return;
-    /* Before any return: LAMMPS may have moved its arrays in a step between two control points. */
+    if (!s->controlled && !s->fixed) return;
+    /* Before any other return: LAMMPS may have moved its arrays in a step between two control points. */
     if (*s->nlocal + *s->nghost > s->most_atoms) fetch_pointers(s);
+    if (s->fixed && nlocal == s->atoms)
+        for (int i = 0; i < nlocal; i++)
+            if (s->fixed[i]) memset(s->f + 3 * i, 0, 3 * sizeof(double));
+    if (!s->controlled) return;
     s->lost = nlocal != s->atoms;
     if (s->lost) {
         coroutine_yield(s->coroutine);
@@ -253,6 +257,7 @@ static void release(Simulation *s) {
     free(s->added);
     free(s->half);
     free(s->full);
+    free(s->fixed);
     coroutine_close(s->coroutine);
     free(s);
 }
@@ -414,6 +419,14 @@ int simulation_end(Simulation *s) {
     int status = command_now(s, "compute thermo_press all pressure thermo_temp");
     pthread_mutex_unlock(&lammps_construction);
     return status;
+}
+
+int simulation_fix_atoms(Simulation *s, const uint8_t *fixed) {
+    if (!s->fixed && !(s->fixed = malloc((size_t)s->atoms))) return fail(s, "out of memory");
+    memcpy(s->fixed, fixed, (size_t)s->atoms);
+    for (int i = 0; i < s->atoms; i++)
+        if (fixed[i]) memset(s->v + 3 * i, 0, 3 * sizeof(double));
+    return 0;
 }
 
 int simulation_command(Simulation *s, const char *command) {

@@ -41,6 +41,7 @@ typedef struct Simulation {
     int most_atoms;           /* largest nlocal + nghost for which the pointers were fetched */
     int64_t remaining;        /* MD steps until the next control point */
     double kick;              /* dt/2 in force-to-velocity units where a half kick follows, 0 at set-up */
+    uint8_t *fixed;           /* [atoms] 1: no force acts on it; NULL: none is fixed */
     int controlled, held, energies, setting_up, lost, nonfinite, broken;
 } Simulation;
 
@@ -52,6 +53,10 @@ EXPORT Simulation *simulation_open(const char *const *commands, int command_coun
 EXPORT void simulation_close(Simulation *simulation);
 
 /* All calls below return 0, or -1 with one sentence in simulation->error. */
+
+/* Fixes the atoms whose `fixed` [atoms] is not 0, in place of earlier ones: from the next force evaluation on no force
+ * acts on them, in MD and in relaxations, so that they stay where they are once at rest. Their velocities are set to 0. */
+EXPORT int simulation_fix_atoms(Simulation *simulation, const uint8_t *fixed);
 
 /* One LAMMPS command, outside the controlled run (which is ended first). */
 EXPORT int simulation_command(Simulation *simulation, const char *command);

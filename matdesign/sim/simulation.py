@@ -64,6 +64,7 @@ for _name, _result, _arguments in (
     ("close", None, (_Handle,)),
     ("command", ctypes.c_int, (_Handle, ctypes.c_char_p)),
     ("run", ctypes.c_int, (_Handle, ctypes.c_int64)),
+    ("fix_atoms", ctypes.c_int, (_Handle, np.ctypeslib.ndpointer(np.bool_, flags="C"))),
     ("step", ctypes.c_int, (_Handle, ctypes.c_int64, ctypes.c_int)),
     ("place", ctypes.c_int, (_Handle, _doubles, ctypes.c_void_p, ctypes.c_int)),
     (
@@ -386,6 +387,10 @@ class Simulation:
         x = self._rows("positions", positions)
         v = None if velocities is None else self._rows("velocities", velocities)
         self._call("place", x, None if v is None else v.ctypes.data, int(energies))
+
+    def fix_atoms(self, fixed: NDArray[np.bool_]) -> None:
+        """Fixes these atoms, bool [atoms], in place of earlier ones: no force acts on them any more, and they rest."""
+        self._call("fix_atoms", np.ascontiguousarray(fixed, np.bool_).reshape(self.atoms))
 
     def relax(self, *, tolerance: float, evaluations: int) -> int:
         """L-BFGS inside the controlled run until no force component exceeds `tolerance`; returns evaluations spent.
