@@ -17,9 +17,9 @@ from ase.build import bulk
 from joblib import Parallel, delayed
 
 from matdesign.config import load
-from matdesign.design.decorations import Decorations, layers
 from matdesign.design.objective import Objective, search
 from matdesign.design.searchers import SEARCHERS
+from matdesign.design.spaces import Decorations, layers
 from matdesign.properties import Cache, Measurement, find, measure
 from matdesign.rewards.target import Target
 
@@ -38,7 +38,7 @@ def run(name: str, goal: str, seed: int, budget: int) -> tuple[list[float], Atom
     objective = Objective(SPACE, target, MATERIAL, cache=Cache(None))
     entries = search(SEARCHERS[name](SPACE, seed=seed, **BATCHES.get(name, {})), objective, budget=budget)
     lowest = np.minimum.accumulate([entry.score for entry in entries])
-    best = SPACE.structure(objective.best.decoration)
+    best = SPACE.structure(objective.best.design)
     return np.abs(lowest).tolist(), best
 
 

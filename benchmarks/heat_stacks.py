@@ -19,9 +19,9 @@ import table
 from ase.build import bulk
 
 from matdesign.config import load
-from matdesign.design.decorations import Decorations, layers
 from matdesign.design.objective import Objective, search
 from matdesign.design.searchers import SEARCHERS, Searcher
+from matdesign.design.spaces import Decorations, layers
 from matdesign.properties import Cache, find
 from matdesign.rewards.target import Target
 from matdesign.sim import Material
@@ -54,7 +54,7 @@ def stacks() -> Problem:
     target = Target(property=find("device_conductivity_lattice_dynamics")(axis="a"), goal="minimise")
     cache = Cache(None)
     objective = Objective(space, target, material, cache=cache)
-    scores = np.sort([objective(decoration) for decoration in space.all()])
+    scores = np.sort([objective(decoration).score for decoration in space.all()])
     return Problem(space, target, material, scores, cache)
 
 

@@ -55,7 +55,7 @@ Settings are given as `property.NAME=VALUE`, or to the class.
 
 ```python
 from matdesign.config import load
-from matdesign.design.decorations import Decorations, layers
+from matdesign.design.spaces import Decorations, layers
 from matdesign.design.objective import Objective, search
 from matdesign.design.searchers import PolicySearch
 from matdesign.properties import find
@@ -68,7 +68,7 @@ space = Decorations(lattice, material.species, [4, 4], groups=layers(lattice, 0)
 target = Target(property=find("device_conductivity_lattice_dynamics")(), goal="minimise")
 objective = Objective(space, target, material)
 search(PolicySearch(space, seed=0), objective, budget=8)
-print(objective.best.decoration, objective.best.measurement)
+print(objective.best.design, objective.best.measurement)
 ```
 
 This page is written by `docs/properties.py` from the docstrings in `matdesign/properties/`.

@@ -116,7 +116,7 @@ class Cache:
                 sample = {name: np.asarray(file[name], np.float64) for name in file.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
-        if sample.get("_cost", np.empty(0)).shape != (2,):
+        if sample.get("_cost", np.empty(0)).shape != (3,):
             return None
         self._memory[where] = sample
         return dict(sample)

@@ -297,6 +297,7 @@ def _measurement(
         stderr=error.value,
         unit=measured.unit(system.units),
         steps=sum(run.steps for runs in good for run in runs),
+        md_steps=sum(run.md_steps for runs in good for run in runs),
         seconds=sum(run.seconds for runs in good for run in runs),
         seeds=len(good),
         failed=len(bad),

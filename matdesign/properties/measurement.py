@@ -63,6 +63,7 @@ class Measurement:
         stderr: standard error of `value` from independent seeds; 0 where nothing is random, NaN from a single seed.
         unit: of value and stderr, and of the tensor unless details_units says otherwise.
         steps: force evaluations of the whole structure, one for each MD step.
+        md_steps: those of them that are MD steps.
         seconds: of computing, summed over processes.
         seeds: independent samples that went in.
         failed: samples that LAMMPS could not finish; they are left out.
@@ -83,6 +84,7 @@ class Measurement:
     unit: str
     steps: int
     seconds: float
+    md_steps: int = 0
     seeds: int = 1
     failed: int = 0
     tensor: Array | None = None

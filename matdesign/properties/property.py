@@ -21,10 +21,11 @@ Sample = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Run:
-    """One sample with its cost: force evaluations and seconds."""
+    """One sample with its cost: force evaluations, those of them that are MD steps, and seconds."""
 
     sample: Sample
     steps: int
+    md_steps: int
     seconds: float
 
 
@@ -49,14 +50,14 @@ class System:
         self.structure = structure
         self.material = material
         self.units: Units = UNITS[material.units]
-        self._evaluations = [0]  # shared with the systems made by `on`
+        self._spent = [0, 0]  # force evaluations and MD steps, shared with the systems made by `on`
         self._library = library
         self._cache = Cache(None) if cache is None else cache
 
     @property
     def evaluations(self) -> int:
         """Force evaluations spent so far."""
-        return self._evaluations[0]
+        return self._spent[0]
 
     @contextmanager
     def simulation(self, atoms: Atoms | None = None) -> Iterator[Simulation]:
@@ -65,12 +66,13 @@ class System:
             try:
                 yield simulation
             finally:
-                self._evaluations[0] += simulation.evaluations
+                self._spent[0] += simulation.evaluations
+                self._spent[1] += simulation.md_steps
 
     def on(self, atoms: Atoms) -> "System":
         """The same material, library, cache and count of evaluations with another structure."""
         other = System(atoms, self.material, library=self._library, cache=self._cache)
-        other._evaluations = self._evaluations
+        other._spent = self._spent
         return other
 
     def sample(self, measured: "Property", seed: int = 0) -> Sample:
@@ -87,13 +89,15 @@ class System:
         found = self.cached(measured, seed)
         if found is not None:
             return found
-        before, start = self.evaluations, time.perf_counter()
+        before, start = list(self._spent), time.perf_counter()
         sample = measured.sample(self, seed)
         for name, values in sample.items():
             if not np.isfinite(values).all():
                 raise SimulationError(f"{measured.name}: {name} is not a number: the structure is unstable")
-        run = Run(sample, self.evaluations - before, time.perf_counter() - start)
-        self._cache.put(self._key(measured, seed), {**sample, "_cost": np.array([run.steps, run.seconds])})
+        steps, md_steps = (now - then for now, then in zip(self._spent, before, strict=True))
+        run = Run(sample, steps, md_steps, time.perf_counter() - start)
+        cost = np.array([steps, md_steps, run.seconds])
+        self._cache.put(self._key(measured, seed), {**sample, "_cost": cost})
         return run
 
     def cached(self, measured: "Property", seed: int = 0) -> Run | None:
@@ -101,8 +105,8 @@ class System:
         sample = self._cache.get(self._key(measured, seed))
         if sample is None:
             return None
-        steps, seconds = sample.pop("_cost")
-        return Run(sample, int(steps), float(seconds))
+        steps, md_steps, seconds = sample.pop("_cost")
+        return Run(sample, int(steps), int(md_steps), float(seconds))
 
     def _key(self, measured: "Property", seed: int) -> str:
         return key(measured, self.structure, self.material, seed, library=self._library)

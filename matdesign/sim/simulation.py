@@ -212,6 +212,7 @@ class Simulation:
 
     def __init__(self, atoms: Atoms, material: Material, *, library: str | None = None) -> None:
         self._handle = None
+        self.md_steps = 0
         lammps.bind(library)
         self.material = material
         self._template = atoms.copy()
@@ -367,6 +368,7 @@ class Simulation:
     def run(self, steps: int) -> None:
         """`steps` MD steps by LAMMPS' own `run`."""
         self._call("run", steps)
+        self.md_steps += steps
 
     def step(self, steps: int = 1, *, energies: bool = False) -> None:
         """Controlled MD: to the next control point, `steps` MD steps on; `energies` tallies them there.
@@ -376,6 +378,7 @@ class Simulation:
                 of its own; the instance then needs `rebuild`.
         """
         self._call("step", steps, int(energies))
+        self.md_steps += steps
 
     def place(
         self, positions: NDArray[np.float64], velocities: NDArray[np.float64] | None = None, *, energies: bool = False

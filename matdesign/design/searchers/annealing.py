@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from matdesign.design.decorations import Decoration, Decorations
 from matdesign.design.searchers.searcher import Searcher
+from matdesign.design.spaces.space import Design, Space
 
 
 class Annealing(Searcher):
@@ -24,25 +24,25 @@ class Annealing(Searcher):
 
     name = "annealing"
 
-    def __init__(self, space: Decorations, *, seed: int, warmup: int = 8, length: int = 256) -> None:
+    def __init__(self, space: Space, *, seed: int, warmup: int = 8, length: int = 256) -> None:
         super().__init__(space, seed=seed)
         self._warmup, self._length = warmup, length
         self._first: list[float] = []
-        self._present: Decoration | None = None
+        self._present: Design | None = None
         self._score = np.inf
-        self._best: Decoration | None = None
+        self._best: Design | None = None
         self._lowest = np.inf
         self._step = 0
 
-    def ask(self) -> list[Decoration]:
+    def ask(self) -> list[Design]:
         """A random design in the warm-up, then the present one with one swap."""
         if self._present is None or len(self._first) < self._warmup:
             return [self.space.random(self.rng)]
-        return [self.space.swapped(self._present, self.rng)]
+        return [self.space.changed(self._present, self.rng)]
 
-    def tell(self, decorations: Sequence[Decoration], scores: Sequence[float]) -> None:
+    def tell(self, designs: Sequence[Design], scores: Sequence[float]) -> None:
         """Accepts or refuses."""
-        (proposal,), (score,) = decorations, scores
+        (proposal,), (score,) = designs, scores
         if score < self._lowest:
             self._best, self._lowest = proposal, score
         if len(self._first) < self._warmup:

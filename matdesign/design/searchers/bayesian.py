@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from matdesign.design.decorations import Decoration, Decorations
 from matdesign.design.searchers.searcher import Searcher
 from matdesign.design.searchers.surrogate import Surrogate
+from matdesign.design.spaces.space import Design, Space
 
 
 class Bayesian(Searcher):
     """Measures the candidate of largest expected improvement under a Gaussian process.
 
-    Candidates are random decorations and swaps of the best ones, as the space is too large to look at all of it.
+    Candidates are random designs and swaps of the best ones, as the space is too large to look at all of it.
 
     Args:
         space: where to search.
@@ -23,13 +23,13 @@ class Bayesian(Searcher):
 
     name = "bayesian"
 
-    def __init__(self, space: Decorations, *, seed: int, first: int = 8, candidates: int = 512) -> None:
+    def __init__(self, space: Space, *, seed: int, first: int = 8, candidates: int = 512) -> None:
         super().__init__(space, seed=seed)
         self._first, self._candidates = first, candidates
         self._model = Surrogate(space)
-        self._best: list[tuple[float, Decoration]] = []
+        self._best: list[tuple[float, Design]] = []
 
-    def ask(self) -> list[Decoration]:
+    def ask(self) -> list[Design]:
         """The first designs at once, then one at a time."""
         if not len(self._model):
             return [self.space.random(self.rng) for _ in range(self._first)]
@@ -37,14 +37,14 @@ class Bayesian(Searcher):
         while len(candidates) < self._candidates:
             parent = self._best[self.rng.integers(len(self._best))][1]
             for _ in range(1 + self.rng.poisson(1.0)):
-                parent = self.space.swapped(parent, self.rng)
+                parent = self.space.changed(parent, self.rng)
             candidates.append(parent)
         for i in np.argsort(-self._model.improvement(candidates), kind="stable"):
             if not self._model.known(candidates[i]):
                 return [candidates[i]]
         return [self.space.random(self.rng)]
 
-    def tell(self, decorations: Sequence[Decoration], scores: Sequence[float]) -> None:
+    def tell(self, designs: Sequence[Design], scores: Sequence[float]) -> None:
         """Learns."""
-        self._model.add(decorations, scores)
-        self._best = sorted([*self._best, *zip(scores, decorations, strict=True)], key=lambda item: item[0])[:8]
+        self._model.add(designs, scores)
+        self._best = sorted([*self._best, *zip(scores, designs, strict=True)], key=lambda item: item[0])[:8]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from matdesign.design.decorations import Decoration, Decorations
 from matdesign.design.searchers.searcher import Searcher
+from matdesign.design.spaces.space import Design, Space
 
 
 class HillClimbing(Searcher):
@@ -19,28 +19,28 @@ class HillClimbing(Searcher):
 
     name = "hill_climbing"
 
-    def __init__(self, space: Decorations, *, seed: int, patience: int | None = None) -> None:
+    def __init__(self, space: Space, *, seed: int, patience: int | None = None) -> None:
         super().__init__(space, seed=seed)
-        self._patience = 2 * space.size if patience is None else patience
-        self._present: Decoration | None = None
+        self._patience = 2 * space.dimension if patience is None else patience
+        self._present: Design | None = None
         self._score = np.inf
         self._tried: set[bytes] = set()
         self._failures = 0
 
-    def ask(self) -> list[Decoration]:
+    def ask(self) -> list[Design]:
         """The present design with one swap that was not tried since it became the present one."""
         if self._present is not None:
             while self._failures < self._patience:
-                proposal = self.space.swapped(self._present, self.rng)
+                proposal = self.space.changed(self._present, self.rng)
                 if self.space.name(proposal) not in self._tried:
                     return [proposal]
                 self._failures += 1
             self._present = None
         return [self.space.random(self.rng)]
 
-    def tell(self, decorations: Sequence[Decoration], scores: Sequence[float]) -> None:
+    def tell(self, designs: Sequence[Design], scores: Sequence[float]) -> None:
         """Climbs, or counts a failure."""
-        (proposal,), (score,) = decorations, scores
+        (proposal,), (score,) = designs, scores
         self._tried.add(self.space.name(proposal))
         if self._present is None or score < self._score:
             self._present, self._score = proposal, score

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from matdesign.design.decorations import Decoration, Decorations
 from matdesign.design.searchers.searcher import Searcher
 from matdesign.design.searchers.surrogate import Surrogate
+from matdesign.design.spaces.decorations import Decoration, Decorations, assigned
 
 CLIP = 0.2  # of the probability ratio
 HIDDEN = 64  # units of the network
@@ -44,6 +44,7 @@ class PolicySearch(Searcher):
     """
 
     name = "policy"
+    spaces = (Decorations,)
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class PolicySearch(Searcher):
         patience: int = 64,
     ) -> None:
         super().__init__(space, seed=seed)
+        self.space: Decorations = space
         self._first, self._batch, self._proposals = first, batch, proposals
         self._imagined, self._updates, self._explore = imagined, updates, explore
         self._model = Surrogate(space)
@@ -82,7 +84,7 @@ class PolicySearch(Searcher):
             self._imagine()
         proposals = self._draw(self._proposals - int(self._explore * self._proposals))
         while len(proposals) < self._proposals:
-            proposals.append(self.space.swapped(self._best[self.rng.integers(len(self._best))][1], self.rng))
+            proposals.append(self.space.changed(self._best[self.rng.integers(len(self._best))][1], self.rng))
         fresh: dict[bytes, Decoration] = {}
         for i in np.argsort(-self._model.improvement(proposals), kind="stable"):
             if not self._model.known(proposals[i]):
@@ -116,7 +118,7 @@ class PolicySearch(Searcher):
         with torch.no_grad():
             logits = self._logits().numpy()
         noisy = logits + self.rng.gumbel(size=(count, *logits.shape))
-        return list(_assigned(noisy, self.space.counts))
+        return list(assigned(noisy, self.space.counts))
 
     def _imagine(self) -> None:
         """One PPO update on designs that the model scores."""
@@ -140,27 +142,10 @@ class PolicySearch(Searcher):
 
 def _fourier(space: Decorations) -> NDArray[np.float64]:
     """Cosines and sines of each group's place along the three cell vectors, down to the distance of two planes."""
-    scaled = space.lattice.get_scaled_positions(wrap=True)
-    places = np.array([scaled[np.flatnonzero(space.groups == group)[0]] for group in range(space.size)])
+    places = space.places
     waves = []
     for axis in range(3):
         planes = len(np.unique(np.round(places[:, axis], 4)))
         for n in range(1, planes // 2 + 1):
             waves += [np.cos(2 * np.pi * n * places[:, axis]), np.sin(2 * np.pi * n * places[:, axis])]
     return np.stack(waves, axis=1) if waves else np.ones((space.size, 1))
-
-
-def _assigned(noisy: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Species [designs, groups] in exact numbers, from logits with noise [designs, groups, species].
-
-    One species after the other takes the groups, of those left, where it is farthest ahead of those still to come.
-    """
-    decorations = np.full(noisy.shape[:2], len(counts) - 1)
-    left = np.ones(noisy.shape[:2], bool)
-    for species, count in enumerate(counts[:-1]):
-        ahead = noisy[:, :, species] - noisy[:, :, species + 1 :].max(axis=2)
-        ahead[~left] = -np.inf
-        chosen = np.argsort(-ahead, axis=1, kind="stable")[:, :count]
-        np.put_along_axis(decorations, chosen, species, axis=1)
-        np.put_along_axis(left, chosen, False, axis=1)
-    return decorations

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from matdesign.design.decorations import Decoration
 from matdesign.design.searchers.searcher import Searcher
+from matdesign.design.spaces.space import Design
 
 
 class RandomSearch(Searcher):
-    """Decorations drawn uniformly, whatever was measured: what any other searcher must beat."""
+    """Space drawn uniformly, whatever was measured: what any other searcher must beat."""
 
     name = "random"
 
-    def ask(self) -> list[Decoration]:
-        """One decoration."""
+    def ask(self) -> list[Design]:
+        """One design."""
         return [self.space.random(self.rng)]
 
-    def tell(self, decorations: Sequence[Decoration], scores: Sequence[float]) -> None:
+    def tell(self, designs: Sequence[Design], scores: Sequence[float]) -> None:
         """Nothing is learned."""

@@ -10,26 +10,26 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from matdesign.design.decorations import Decoration, Decorations
+from matdesign.design.spaces.space import Design, Space
 
 Array = NDArray[np.float64]
 
 
 class Surrogate:
-    """What is expected of decorations that were not measured, with its uncertainty.
+    """What is expected of designs that were not measured, with its uncertainty.
 
     Gaussian process with a squared-exponential kernel and noise over the standardised pair correlations
-    (`Decorations.features`), its hyperparameters by maximum likelihood: Rasmussen and Williams, Gaussian Processes for
+    (`Space.features`), its hyperparameters by maximum likelihood: Rasmussen and Williams, Gaussian Processes for
     Machine Learning (MIT Press, 2006), chapters 2 and 5.
 
     Scores that all have one sign enter by their logarithm: a conductivity varies by factors.
 
     Args:
-        space: of the decorations.
+        space: of the designs.
         most: measurements that are used at most, the best and the newest ones: the cost grows with their cube.
     """
 
-    def __init__(self, space: Decorations, *, most: int = 256) -> None:
+    def __init__(self, space: Space, *, most: int = 256) -> None:
         self.space = space
         self._most = most
         self._features: list[Array] = []
@@ -48,32 +48,32 @@ class Surrogate:
         """The lowest score so far, on the model's scale."""
         return float(self._scaled(np.array(self._scores)).min())
 
-    def known(self, decoration: Decoration) -> bool:
+    def known(self, design: Design) -> bool:
         """Whether this design, or one that is the same by symmetry, was measured."""
-        return self.space.name(decoration) in self._names
+        return self.space.name(design) in self._names
 
-    def add(self, decorations: Sequence[Decoration], scores: Sequence[float]) -> None:
+    def add(self, designs: Sequence[Design], scores: Sequence[float]) -> None:
         """More measurements."""
-        for decoration, score in zip(decorations, scores, strict=True):
-            name = self.space.name(decoration)
+        for design, score in zip(designs, scores, strict=True):
+            name = self.space.name(design)
             if name not in self._names:
                 self._names.add(name)
-                self._features.append(self.space.features([decoration])[0])
+                self._features.append(self.space.features([design])[0])
                 self._scores.append(score)
         self._model = None
 
-    def predict(self, decorations: Sequence[Decoration]) -> tuple[Array, Array]:
-        """Mean and standard deviation of the scores of these decorations, on the model's scale."""
+    def predict(self, designs: Sequence[Design]) -> tuple[Array, Array]:
+        """Mean and standard deviation of the scores of these designs, on the model's scale."""
         if self._model is None:
             self._fit()
         assert self._model is not None
-        features = self.space.features(decorations)
+        features = self.space.features(designs)
         mean, deviation = self._model.predict((features - self._mean) / self._width, return_std=True)
         return mean, deviation
 
-    def improvement(self, decorations: Sequence[Decoration]) -> Array:
+    def improvement(self, designs: Sequence[Design]) -> Array:
         """Expected improvement over the best score (Jones, Schonlau and Welch, J. Global Optim. 13, 455 (1998))."""
-        mean, deviation = self.predict(decorations)
+        mean, deviation = self.predict(designs)
         deviation = np.maximum(deviation, 1e-12)
         ahead = (self.best - mean) / deviation
         return np.asarray((self.best - mean) * norm.cdf(ahead) + deviation * norm.pdf(ahead))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
+from matdesign.design.spaces.space import Space
 from matdesign.errors import InputError
 
 Decoration = NDArray[np.int64]  # index of the species of each group
@@ -20,7 +21,7 @@ SAME = 1e-4  # sites closer than this, in fractions of the cell, are one
 MOST = 2_000_000  # decorations that are enumerated
 
 
-class Decorations:
+class Decorations(Space):
     """Ways to put species, in fixed numbers, on the groups of a lattice's sites.
 
     A group is a set of sites that take the same species: a single site, or a whole layer. Decorations that a symmetry
@@ -31,6 +32,7 @@ class Decorations:
         species: that are put on them.
         counts: int64 [species], groups that each one gets.
         groups: int64 [sites], group of each site.
+        places: float64 [groups, 3], where the first site of each group is, as fractions of the cell.
         permutations: int64 [operations, groups], where each symmetry takes each group.
         orbits: int64 [groups, groups], class of each pair of groups under the symmetries.
 
@@ -65,11 +67,18 @@ class Decorations:
             raise InputError(
                 f"{list(counts)} groups of {', '.join(species)} do not add up to the {self.size} there are to fill"
             )
+        firsts = np.unique(self.groups, return_index=True)[1]
+        self.places = lattice.get_scaled_positions(wrap=True)[firsts]
         self.permutations = self._symmetries(axis)
         self.orbits = self._orbits()
         orbits, first, second = self.orbits.ravel(), *np.indices(self.orbits.shape).reshape(2, -1)
         shape = (self.size * (int(orbits.max()) + 1), self.size)
         self._pairs = csr_array((np.ones(len(orbits)), (orbits * self.size + first, second)), shape)
+
+    @property
+    def dimension(self) -> int:
+        """One number for each group and species but one."""
+        return self.size * (len(self.species) - 1)
 
     @property
     def size(self) -> int:
@@ -80,8 +89,8 @@ class Decorations:
         """One of all decorations, each as probable as any other."""
         return rng.permutation(np.repeat(np.arange(len(self.species)), self.counts))
 
-    def swapped(self, decoration: Decoration, rng: np.random.Generator) -> Decoration:
-        """The decoration with the species of two groups, unlike each other, exchanged."""
+    def changed(self, decoration: Decoration, rng: np.random.Generator) -> Decoration:
+        """The species of two groups, unlike each other, are exchanged."""
         first = rng.integers(self.size)
         others = np.flatnonzero(decoration != decoration[first])
         if len(others) == 0:
@@ -90,6 +99,29 @@ class Decorations:
         changed = decoration.copy()
         changed[[first, second]] = decoration[[second, first]]
         return changed
+
+    def combined(self, mother: Decoration, father: Decoration, rng: np.random.Generator) -> Decoration:
+        """One parent's species between two heights along a random cell vector, and the other's elsewhere.
+
+        Cut and splice as Deaven and Ho did it with atoms (Phys. Rev. Lett. 75, 288 (1995),
+        doi:10.1103/PhysRevLett.75.288); surplus species are then exchanged at random sites.
+        """
+        axis = rng.integers(3)
+        low, width = rng.random(2)
+        child = np.where((self.places[:, axis] - low) % 1.0 < width, mother, father)
+        counts = np.bincount(child, minlength=len(self.counts))
+        for species in rng.permutation(np.repeat(np.arange(len(counts)), np.maximum(self.counts - counts, 0))):
+            group = rng.choice(np.flatnonzero((counts - self.counts)[child] > 0))
+            counts[child[group]] -= 1
+            counts[species] += 1
+            child[group] = species
+        return child
+
+    def decoded(self, vector: NDArray[np.float64]) -> Decoration:
+        """Groups of the largest numbers take the first species, and so on; the last one has the rest."""
+        wishes = np.zeros((1, self.size, len(self.species)))
+        wishes[0, :, :-1] = np.reshape(vector, (self.size, -1))
+        return np.asarray(assigned(wishes, self.counts)[0])
 
     def canonical(self, decoration: Decoration) -> Decoration:
         """The first, in the order of a dictionary, of all decorations that are the same by symmetry."""
@@ -176,6 +208,22 @@ class Decorations:
             np.minimum(codes, np.minimum(first * size + second, second * size + first), out=codes)
         _, orbits = np.unique(codes, return_inverse=True)
         return np.asarray(orbits.reshape(size, size), np.int64)
+
+
+def assigned(wishes: NDArray[np.float64], counts: Integers) -> Integers:
+    """Species [designs, groups] in exact numbers, from how much each group wants each: [designs, groups, species].
+
+    One species after the other takes the groups, of those left, where it is farthest ahead of those still to come.
+    """
+    decorations = np.full(wishes.shape[:2], len(counts) - 1)
+    left = np.ones(wishes.shape[:2], bool)
+    for species, count in enumerate(counts[:-1]):
+        ahead = wishes[:, :, species] - wishes[:, :, species + 1 :].max(axis=2)
+        ahead[~left] = -np.inf
+        chosen = np.argsort(-ahead, axis=1, kind="stable")[:, :count]
+        np.put_along_axis(decorations, chosen, species, axis=1)
+        np.put_along_axis(left, chosen, False, axis=1)
+    return decorations
 
 
 def layers(lattice: Atoms, axis: int) -> Integers:
