@@ -1,6 +1,8 @@
 """Files that are either whole or not there."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -13,18 +15,28 @@ def user_path(text: str) -> Path:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Writes `data` to `path` so that a reader, or a crash at any moment, finds the old file or the new one.
+    """Writes `data` to `path` as `whole_file` does.
 
-    The bytes go to a temporary name beside it, are fsynced and renamed; the directory is fsynced last.
+    Raises:
+        OSError: if the directory cannot be written.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary name beside `path` to write to: a reader, or a crash, finds the old file or the new one.
+
+    What was written is fsynced and renamed, the directory is fsynced last; after an exception nothing is left.
 
     Raises:
         OSError: if the directory cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
