@@ -15,7 +15,21 @@ Set on the command line as `env.settings.NAME=VALUE`, or in a file of `conf/env/
 `length_scale` and `energy_scale`, v0 = sqrt(e0 / mean mass), f0 = e0 / l0. This page is written by
 `docs/environments.py` from the tables in `matdesign/envs/*.c`.
 """
-DERIVED = {"commands", "types", "positions", "starts", "colours", "radii", "length_scale", "energy_scale", "species"}
+DERIVED = {
+    "commands",
+    "types",
+    "positions",
+    "starts",
+    "colours",
+    "radii",
+    "length_scale",
+    "energy_scale",
+    "species",
+    "measurer",
+    "samples",
+    "parts",
+    "target_value",
+}
 
 
 def page() -> str:

@@ -2,11 +2,21 @@
 
 import ctypes
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from matdesign.errors import MatdesignError
 
 PACKAGE = Path(__file__).parent
 ERROR_BYTES = 1024  # room for one error sentence in calls that fill a buffer
+
+
+@runtime_checkable
+class Function(Protocol):
+    """A Python function that an environment in C calls, from any thread; a vector opened with it keeps it alive."""
+
+    @property
+    def address(self) -> int:
+        """Of the C function, in this process."""
 
 
 def _load() -> ctypes.CDLL:

@@ -18,7 +18,7 @@
 
 enum { VELOCITY, KICK, FORCE, DISPLACEMENT, CONTROLS };
 static const char *const control_names[CONTROLS] = {"velocity", "kick", "force", "displacement"};
-static const Reward *const rewards[] = {&reward_energy, &reward_goal};
+static const Reward *const rewards[] = {&reward_energy, &reward_goal, &reward_property};
 enum { REWARDS = sizeof rewards / sizeof *rewards };
 
 static const double FASTEST = 100.0;  /* v0 */
@@ -38,7 +38,7 @@ static const Setting atoms_settings[] = {
     {"energy_scale", 1, 1e-9, 1e9, "e0, energy units", 0},
     {"species", 1, 1, ATOMS_SPECIES, "species of the material", SETTING_INTEGER},
     {"control", 0, 0, 0, "velocity, kick, force or displacement (default kick)", SETTING_TEXT},
-    {"reward", 0, 0, 0, "energy or goal (default energy)", SETTING_TEXT},
+    {"reward", 0, 0, 0, "energy, goal or property (default energy)", SETTING_TEXT},
     {"md_steps", 20, 1, 1e6, "MD steps of one control step", SETTING_INTEGER},
     {"horizon", 20, 1, 1e6, "control steps of an episode", SETTING_INTEGER},
     {"strength", 1, 0, 1e3, "what an action of length one does, in v0, f0 or l0", 0},
@@ -54,12 +54,21 @@ static const Setting atoms_settings[] = {
     {"start_jitter", 0, 0, 1, "normal displacement added to a starting structure, l0", 0},
     {"start_kt", 0, 0, 1e6, "thermal energy of the starting velocities, e0", 0},
     {"start_relax", 0, 0, 1e6, "force evaluations of a relaxation before the first observation", SETTING_INTEGER},
-    {"credit", 0, 0, 0, "which atom earns how much: own, team, mix or difference (default energy: mix, goal: own)", SETTING_TEXT},
+    {"credit", 0, 0, 0, "which atom earns how much: own, team, mix or difference (default: mix for energy, own for goal, team for property)", SETTING_TEXT},
     {"own_share", 0.5, 0, 1, "credit mix: share of what the atom itself did, the rest is the team's", 0},
     {"reference", NAN, -1e12, 1e12, "energy reward: energy of the ground state in e0; none: the lowest seen", 0},
     {"final_weight", 2, 0, 1e6, "energy reward: weight of the final energy above the reference per atom", 0},
     {"bonus", 2, 0, 1e6, "energy reward: final reward for reaching the reference", 0},
     {"tolerance", 1e-3, 0, 1e3, "energy reward: energy above the reference that counts as reached, e0; goal: distance, l0", 0},
+    {"measure_every", 1, 1, 1e6, "property reward: control steps between two measurements; the last is always one", SETTING_INTEGER},
+    {"acceptance", 2, 0, 100, "property reward: standard errors below which a change counts as none", 0},
+    {"free_steps", 0, 0, 1e9, "property reward: MD steps without control before the last measurement", SETTING_INTEGER},
+    {"distance_penalty", 0, 0, 1e6, "what an atom loses for each neighbour on top of it, and proportionally where closer than min_distance", 0},
+    {"min_distance", 0.8, 1e-3, 3, "distance penalty: distance from which on it is zero, l0", 0},
+    {"measurer", 0, 0, 9e15, "address of the function that measures", 0},
+    {"samples", 1, 1, 1024, "samples of a measurement", SETTING_INTEGER},
+    {"parts", 0, 0, 1, "1: the measured property is a mean of parts of the atoms", SETTING_INTEGER},
+    {"target_value", NAN, -1e300, 1e300, "value to hit, in scales of the measurement", 0},
     {"relax_tolerance", 1e-2, 1e-12, 1e3, "final relaxation: largest force component, f0", 0},
     {"relax_evaluations", 1000, 0, 1e9, "final relaxation: most force evaluations", SETTING_INTEGER},
     {"common_goal", 0, 0, 1, "goal reward: 1: all atoms share one goal", SETTING_INTEGER},
@@ -120,7 +129,7 @@ static int atoms_spaces(const Settings *settings, Spaces *spaces, char *error, s
         return -1;
     }
     if (find_reward(setting_text(settings, "reward")) < 0) {
-        snprintf(error, bytes, "reward '%s' is unknown: use energy or goal", setting_text(settings, "reward"));
+        snprintf(error, bytes, "reward '%s' is unknown: use energy, goal or property", setting_text(settings, "reward"));
         return -1;
     }
     if (find_name(setting_text(settings, "credit"), credit_names, CREDITS, 0) < 0) {
@@ -152,6 +161,7 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
     NUMBER(start_distance), NUMBER(start_jitter), NUMBER(start_kt), NUMBER(own_share), NUMBER(final_weight);
     NUMBER(bonus), NUMBER(tolerance), NUMBER(reference), NUMBER(relax_tolerance), NUMBER(relax_evaluations);
     NUMBER(common_goal), NUMBER(goal_bonus), NUMBER(failure_penalty);
+    NUMBER(distance_penalty), NUMBER(min_distance);
 #undef NUMBER
     a->k = (int)setting_number(s, "neighbours");
     a->features = atoms_features(a->species, a->k);
@@ -185,7 +195,7 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
     a->neighbours = malloc(sizeof(Neighbour) * n * (size_t)a->k);
     a->action = calloc(3 * n, sizeof(float));
     double **arrays[] = {&a->unwrapped, &a->before, &a->goals, &a->scratch, &a->result_x};
-    double **scalars[] = {&a->energies, &a->energies_before, &a->measure, &a->credited};
+    double **scalars[] = {&a->energies, &a->energies_before, &a->measure, &a->credited, &a->kept_apart};
     int complete = a->finder && a->neighbours && a->action;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) complete &= (*arrays[i] = calloc(3 * n, sizeof(double))) != NULL;
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) complete &= (*scalars[i] = calloc(n, sizeof(double))) != NULL;
@@ -200,10 +210,11 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
         snprintf(error, bytes, "a periodic cell needs starting structures: a random cloud is for free space");
         return -1;
     }
-    return 0;
+    return a->reward->open ? a->reward->open(a, s, error, bytes) : 0;
 }
 
 static void atoms_close(Atoms *a) {
+    if (a->reward && a->reward->close) a->reward->close(a);
     simulation_close(a->simulation);
     neighbours_close(a->finder);
     free(a->neighbours);
@@ -218,6 +229,7 @@ static void atoms_close(Atoms *a) {
     free(a->energies_before);
     free(a->measure);
     free(a->credited);
+    free(a->kept_apart);
 }
 
 /* Reads positions and energies of this control point; -1 where something is not a number, or an atom is inside another
@@ -242,10 +254,13 @@ static int read_state(Atoms *a) {
 
 /* ------------------------------------------------------------------------------------------------------ episode */
 
+/* Force evaluations since the episode began. */
+static int64_t spent(const Atoms *a) { return a->simulation->evaluations - a->first_evaluation + a->measuring_evaluations; }
+
 void atoms_store_result(Atoms *a) {
     memcpy(a->result_x, a->unwrapped, 3 * sizeof(double) * (size_t)a->env.agents);
     a->result_energy = atoms_total_energy(a);
-    a->result_evaluations = a->simulation->evaluations - a->first_evaluation;
+    a->result_evaluations = spent(a);
     a->result_failed = 0;
 }
 
@@ -269,7 +284,7 @@ int atoms_result(const void *env, double *positions, double *energy, int64_t *ev
 static void fail_episode(Atoms *a) {
     a->broken = 1;
     a->result_failed = 1;
-    a->result_evaluations = a->simulation->evaluations - a->first_evaluation;
+    a->result_evaluations = spent(a);
     a->result_energy = NAN;
     /* Less than any finished episode earns: to wreck the simulation must not be a way out. */
     for (int i = 0; i < a->env.agents; i++) a->env.rewards[i] = (float)-a->failure_penalty;
@@ -297,6 +312,7 @@ static int try_reset(Atoms *a) {
     if (a->broken && simulation_rebuild(s)) return -1;
     a->broken = 0;
     a->first_evaluation = s->evaluations;
+    a->measuring_evaluations = 0;
     atoms_start_structure(a, a->scratch);
     if (simulation_place(s, a->scratch, NULL, 1)) return -1;
     if (a->start_relax ? atoms_relax(a, a->start_relax, 0.0) : read_state(a)) return -1;
@@ -304,6 +320,7 @@ static int try_reset(Atoms *a) {
     size_t n = (size_t)a->env.agents;
     memcpy(a->before, a->unwrapped, 3 * n * sizeof(double));
     memcpy(a->energies_before, a->energies, n * sizeof(double));
+    penalty_update(a, 0);
     return a->reward->start(a);
 }
 
@@ -417,6 +434,18 @@ static int control_step(Atoms *a) {
     return simulation_step(s, a->md_steps, 1);
 }
 
+int atoms_run_freely(Atoms *a, int64_t steps) {
+    Simulation *s = a->simulation;
+    memset(s->external, 0, 3 * sizeof(double) * (size_t)a->env.agents);
+    for (int64_t interval; steps > 0; steps -= interval) {
+        interval = steps < a->md_steps ? steps : a->md_steps;
+        if (a->friction > 0.0) thermostat(a, (double)interval * *s->dt);
+        if (a->container > 0.0) contain(a);
+        if (simulation_step(s, interval, 1) || read_state(a)) return -1;
+    }
+    return 0;
+}
+
 static void atoms_step(Atoms *a) {
     size_t n = (size_t)a->env.agents;
     if (a->broken) { /* the reset before could not build a simulation */
@@ -430,6 +459,7 @@ static void atoms_step(Atoms *a) {
     a->step++;
     int failed = control_step(a) || read_state(a) || a->reward->step(a);
     if (!failed && a->step >= a->horizon) failed = a->reward->finish(a);
+    if (!failed) penalty_update(a, 1);
     if (failed) {
         fail_episode(a);
     } else {

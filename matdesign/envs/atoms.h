@@ -41,7 +41,7 @@ typedef struct {
     double start_density, start_distance, start_jitter, start_kt;
     double own_share, final_weight, bonus, tolerance, reference, relax_tolerance;
     int relax_evaluations, common_goal, credit;
-    double goal_bonus, failure_penalty;
+    double goal_bonus, failure_penalty, distance_penalty, min_distance;
 
     /* The cell, in LAMMPS' frame. */
     double origin[3], cell[3][3];
@@ -55,6 +55,8 @@ typedef struct {
     /* State. */
     int step, broken;
     int64_t first_evaluation;
+    int64_t measuring_evaluations; /* of the episode's measurements, by simulations of their own */
+    void *state;               /* what the reward keeps */
     float *action;             /* [agents][3] as applied: inside the unit ball */
     double *unwrapped;         /* [agents][3] */
     double *before;            /* [agents][3] unwrapped, one control step ago */
@@ -63,6 +65,7 @@ typedef struct {
     double *goals;             /* [agents][3] where the reward needs goals */
     double *measure;           /* [agents] a reward's own figure of the step before */
     double *credited;          /* [agents] potential that each atom is credited with so far */
+    double *kept_apart;        /* [agents] the same of the distance penalty */
     double *scratch;           /* [agents][3] */
     double episode_return;
     double best;               /* lowest relaxed energy of any episode, energy scales; NaN before the first */
@@ -82,6 +85,10 @@ typedef struct Reward {
     const char *name;
     int needs_goals;
     int credit; /* default of the setting of that name */
+    /* Where the reward keeps a state of its own: reads its settings into atoms->state, which close() frees also after a
+     * failure. Returns 0, or -1 and fills `error`. Both NULL where there is none. */
+    int (*open)(Atoms *atoms, const Settings *settings, char *error, size_t bytes);
+    void (*close)(Atoms *atoms);
     /* After a reset, when positions and energies are known: choose goals, remember the first measure. Returns -1 where
      * the episode cannot begin like that. */
     int (*start)(Atoms *atoms);
@@ -95,6 +102,7 @@ typedef struct Reward {
 
 extern const Reward reward_energy;
 extern const Reward reward_goal;
+extern const Reward reward_property;
 
 /* At an episode's start: the potential of all atoms, and of each atom its own and its part of the difference, [agents];
  * both NULL where the credit is the team's. */
@@ -104,6 +112,9 @@ void credit_begin(Atoms *atoms, double team, const double *own, const double *di
 void credit_pay(Atoms *atoms, double team, const double *own, const double *difference);
 
 extern const char *const credit_names[CREDITS];
+
+/* The distance penalty of this moment is remembered and, with `pay`, its change is added to env.rewards. */
+void penalty_update(Atoms *atoms, int pay);
 
 /* Positions [agents][3] that an episode starts from: a random cloud, or one of the starting structures. */
 void atoms_start_structure(Atoms *atoms, double *x);
@@ -129,6 +140,9 @@ void atoms_store_result(Atoms *atoms);
 
 /* Relaxes the atoms where they are; energies and positions are up to date afterwards. -1 where that failed. */
 int atoms_relax(Atoms *atoms, int64_t evaluations, double tolerance);
+
+/* `steps` MD steps without control; energies and positions are up to date afterwards. -1 where that failed. */
+int atoms_run_freely(Atoms *atoms, int64_t steps);
 
 /* The last ended episode of the environment at `env`: its final positions [agents][3] (unwrapped, LAMMPS' frame),
  * potential energy and force evaluations. Returns 0, or 1 where the episode ended by a failed simulation. */

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from matdesign.envs.layout import VECTORS, AtomsLayout
 from matdesign.errors import InputError
-from matdesign.native import LIBRARY
+from matdesign.native import LIBRARY, Function
 from matdesign.sim.material import Material
 from matdesign.sim.simulation import setup
 
@@ -24,7 +24,9 @@ NEIGHBOURS = 12  # default of the environment's own table
 SCALARS = 11  # without the species
 NEIGHBOUR_SCALARS = 3  # without the species
 
-SettingValue = bool | int | float | str | list[float] | NDArray[np.float64]
+MEASURING = ("measurer", "samples", "parts", "target_value")  # made by rewards/measured.py
+
+SettingValue = bool | int | float | str | list[float] | NDArray[np.float64] | Function
 
 _result = LIBRARY.atoms_result
 _result.argtypes = (
@@ -60,6 +62,8 @@ def atoms_settings(atoms: Atoms, material: Material, options: Mapping[str, Setti
     for name in options:
         if name in derived:
             raise InputError(f"env.settings.{name} follows from the material: change the material instead")
+        if name in MEASURING:
+            raise InputError(f"env.settings.{name} follows from the target: change the target instead")
     return {**derived, **options}
 
 

@@ -49,6 +49,7 @@ class Coordination(StructuralProperty):
     """
 
     name: ClassVar[str] = "coordination"
+    local: ClassVar[bool] = True
     cutoff: Annotated[float, Range(1e-3, 1e3)] | None = None
 
     def unit(self, units: Units) -> str:
@@ -65,7 +66,12 @@ class Coordination(StructuralProperty):
         cutoff = first_shell(atoms) if self.cutoff is None else self.cutoff
         numbers = np.bincount(within(atoms, cutoff).centres, minlength=len(atoms))
         fraction = np.bincount(np.minimum(numbers, MOST), minlength=MOST + 1) / len(atoms)
-        return {"value": np.array(numbers.mean()), "fraction": fraction, "cutoff": np.array(cutoff)}
+        return {
+            "value": np.array(numbers.mean()),
+            "parts": numbers.astype(float),
+            "fraction": fraction,
+            "cutoff": np.array(cutoff),
+        }
 
     def detail_units(self, system: System) -> dict[str, str]:
         """Of those that are no plain numbers."""

@@ -138,11 +138,17 @@ class GlobalQ6(_Global):
 class _Averaged(_Steinhardt):
     """Lechner and Dellago's order parameter."""
 
+    local: ClassVar[bool] = True
+
     def of(self, system: System, atoms: Atoms) -> Sample:
         """Of this arrangement's atoms."""
         ties, q, others = self.moments(atoms)
         averaged = (q + q[others].sum(axis=1)) / (1 + self.neighbours)
         return {"local": norm(q, self.degree), "averaged": norm(averaged, self.degree), "ties": ties}
+
+    def parts(self, system: System, samples: Sequence[Sample]) -> Array:
+        """Of each atom."""
+        return self.mean(samples, "averaged")
 
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Mean over atoms."""

@@ -126,10 +126,12 @@ class Property(ABC):
     Attributes:
         name: of the property on the command line.
         seeds: independent samples of a measurement that asks for no precision.
+        local: whether the value is a mean of `parts`.
     """
 
     name: ClassVar[str] = ""
     seeds: ClassVar[int] = 8
+    local: ClassVar[bool] = False
 
     @property
     def random(self) -> bool:
@@ -158,3 +160,7 @@ class Property(ABC):
     @abstractmethod
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """What one or more samples say, together."""
+
+    def parts(self, system: System, samples: Sequence[Sample]) -> Array:
+        """What each atom adds [atoms], where the property is `local`: their mean is the value."""
+        raise NotImplementedError(f"{self.name} has no parts")

@@ -75,6 +75,10 @@ class StructuralProperty(Property):
         """Mean of one array over samples."""
         return np.asarray(np.mean([sample[name] for sample in samples], axis=0))
 
+    def parts(self, system: System, samples: Sequence[Sample]) -> Array:
+        """The mean of "parts" over samples, where `of` tells them; properties that name them otherwise say so."""
+        return self.mean(samples, "parts")
+
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """The mean of "value" over samples; properties with more to say say it themselves."""
         return Estimate(value=float(self.mean(samples, "value")))

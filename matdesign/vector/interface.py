@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matdesign.errors import InputError
-from matdesign.native import LIBRARY
+from matdesign.native import LIBRARY, Function
 from matdesign.scene import Scene, Text
 
-SettingValues: TypeAlias = Mapping[str, float | int | bool | str | Sequence[float] | NDArray[Any]]
 Pointer = ctypes.c_void_p
+SettingValues: TypeAlias = Mapping[str, float | int | bool | str | Sequence[float] | NDArray[Any] | Function]
 
 
 class _SettingValue(ctypes.Structure):
@@ -90,7 +90,7 @@ def _copied(rows: _SceneRows, columns: int) -> NDArray[np.float32]:
 
 
 class Values:
-    """Settings as the C side reads them; owns the memory `array` points to.
+    """Settings as the C side reads them; owns the memory `array` points to, and keeps the functions.
 
     Raises:
         InputError: a value is neither a number, nor text, nor a list of numbers.
@@ -100,11 +100,14 @@ class Values:
         self.count = len(settings)
         self.array = (_SettingValue * self.count)()
         self._numbers: list[NDArray[np.float64]] = []
+        self._functions = [value for value in settings.values() if isinstance(value, Function)]
         for row, (name, value) in zip(self.array, settings.items(), strict=True):
             row.name = _encoded(name, name)
             if isinstance(value, str):
                 row.text = _encoded(name, value)
                 continue
+            if isinstance(value, Function):
+                value = value.address
             try:
                 # A copy: the caller's memory may go. None would become NaN.
                 numbers = np.array([] if value is None else value, np.float64).ravel()

@@ -96,6 +96,7 @@ class Vector(Batch):
         )
         if not handle:
             raise InputError(error.value.decode(errors="replace"))
+        self._values = values  # C may call functions among them
         self._handle = ctypes.c_void_p(handle)  # converted once: step() is called millions of times
         interface.vector_number_from(self._handle, first)
         self._step = interface.vector_step
