@@ -3,12 +3,11 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ase.io
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.data import atomic_numbers
 from ase.io.cif import write_cif
 from ase.io.lammpsdata import write_lammps_data
 from ase.io.vasp import write_vasp
@@ -16,20 +15,12 @@ from ase.io.vasp import write_vasp
 from matdesign.errors import InputError
 from matdesign.files import replace_file
 from matdesign.sim.material import ENERGY_UNITS, LENGTH_UNITS, Material
+from matdesign.sim.trajectory import read_trajectory
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
 FORMATS = {"cif": ".cif", "extxyz": ".extxyz", "poscar": ".vasp", "lammps": ".data"}
-_READERS = {
-    ".cif": "cif",
-    ".xyz": "extxyz",
-    ".extxyz": "extxyz",
-    ".vasp": "vasp",
-    ".poscar": "vasp",
-    ".data": "lammps-data",
-    ".lmp": "lammps-data",
-}
 VACUUM = 3.0  # free space on each side of a cluster that is given a cell, in the material's length scale
 
 
@@ -41,24 +32,9 @@ def read_structure(path: Path, *, species: Sequence[str]) -> Atoms:
         species: chemical symbol of LAMMPS types 1, 2, ... in a LAMMPS data file.
 
     Raises:
-        InputError: the file is missing or cannot be read.
+        InputError: as `read_trajectory`.
     """
-    if path.is_dir():
-        raise InputError(f"structure file {str(path)!r} is a folder: name a file in it")
-    if not path.is_file():
-        raise InputError(f"structure file {str(path)!r} does not exist")
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None and ("POSCAR" in path.name or "CONTCAR" in path.name):
-        reader = "vasp"
-    options: dict[str, Any] = {}
-    if reader == "lammps-data":
-        options["Z_of_type"] = {t: atomic_numbers[symbol] for t, symbol in enumerate(species, start=1)}
-    try:
-        found: Any = ase.io.read(path, index=-1, format=reader, **options)
-    except Exception as error:  # ASE's readers raise whatever the text made them stumble over
-        kind = reader or "structure"
-        reason = " ".join(str(error).split()) or "it holds no structure"
-        raise InputError(f"structure file {str(path)!r} cannot be read as {kind}: {reason}") from error
+    found = read_trajectory(path, species=species, frames=slice(-1, None))[0]
     return Atoms(found.symbols, found.positions, cell=found.cell, pbc=found.pbc)
 
 
