@@ -1,8 +1,8 @@
 """Compiles the two C libraries; everything else about the package stands in pyproject.toml.
 
-`libmatdesign.so` holds the LAMMPS shim, the environments and the vectorizer. `libmpi_serial.so` answers, for one
-process, the MPI calls LAMMPS makes. Both are plain shared libraries loaded with ctypes, so one wheel serves every
-Python 3.
+`libmatdesign.so` holds the LAMMPS shim, the environments, the vectorizer and the renderer. `libmpi_serial.so`
+answers, for one process, the MPI calls LAMMPS makes. Both are plain shared libraries loaded with ctypes, so one wheel
+serves every Python 3.
 """
 
 import importlib.util
@@ -53,7 +53,7 @@ class AnyPython3Wheel(bdist_wheel):
 
 core = Extension(
     "matdesign.libmatdesign",
-    sources=sources("sim", "envs", "rewards", "vector"),
+    sources=sources("sim", "envs", "rewards", "vector", "render"),
     include_dirs=[lammps_include()],
     define_macros=[("MATDESIGN_BUILTIN", "1"), ("_GNU_SOURCE", "1")],
     extra_compile_args=["-std=gnu11", "-O3", "-fvisibility=hidden", "-fno-math-errno", "-pthread", *WARNINGS],

@@ -13,6 +13,7 @@ from matdesign.errors import InputError
 from matdesign.render.atoms import scene_from_atoms
 from matdesign.render.camera import Camera
 from matdesign.render.image import render, save, side_by_side
+from matdesign.render.shading import FAST
 from matdesign.scene import Scene, Text
 
 # Looking down on the xy plane, x to the right and y up, one length unit is 10 pixels.
@@ -31,7 +32,9 @@ def scene(*spheres, **others):
 
 def pixels(scene, camera=ABOVE, **options):
     """Red, green, blue and coverage in 0..1, [200, 300, 4], on nothing."""
-    picture = render(scene, size=(300, 200), camera=camera, background=None, **{"depth_cue": 0.0} | options)
+    picture = render(
+        scene, size=(300, 200), camera=camera, background=None, **{"depth_cue": 0.0, "quality": FAST} | options
+    )
     return np.asarray(picture) / 255
 
 
@@ -166,12 +169,12 @@ def test_everything_is_framed(angle, towards):
 
 def test_far_things_fade():
     near, far = sphere(-5, 0, 10), sphere(5, 0, -10)
-    picture = np.asarray(render(scene(near, far), size=(300, 200), camera=ABOVE, depth_cue=0.6)) / 255
+    picture = np.asarray(render(scene(near, far), size=(300, 200), camera=ABOVE, depth_cue=0.6, quality=FAST)) / 255
     assert picture[100, 200, 1] > picture[100, 100, 1] + 0.3
 
 
 def test_outline_is_dark():
-    picture = render(scene(sphere(0, 0, 0, colour=(1.0, 1.0, 1.0, 1.0))), size=(300, 200), camera=ABOVE)
+    picture = render(scene(sphere(0, 0, 0, colour=(1.0, 1.0, 1.0, 1.0))), size=(300, 200), camera=ABOVE, quality=FAST)
     row = np.asarray(picture)[100].sum(axis=1).astype(int)
     assert np.argmin(row[:150]) == pytest.approx(120, abs=1)
     assert 150 + np.argmin(row[150:]) == pytest.approx(179, abs=1)
@@ -180,7 +183,7 @@ def test_outline_is_dark():
 
 def test_same_scene_same_picture():
     atoms = bulk("Si", "diamond", a=5.43, cubic=True)
-    first, second = (render(scene_from_atoms(atoms), size=(160, 120)) for _ in range(2))
+    first, second = (render(scene_from_atoms(atoms), size=(160, 120), quality=FAST) for _ in range(2))
     assert first.mode == "RGB"
     assert first.size == (160, 120)
     assert first.tobytes() == second.tobytes()
@@ -208,7 +211,7 @@ def test_few_free_atoms_can_be_drawn(atoms):
     assert len(drawn.spheres) == len(atoms)
     assert len(drawn.lines) == 0
     assert (drawn.spheres[:, 3] > 0).all()
-    render(drawn, size=(64, 48))
+    render(drawn, size=(64, 48), quality=FAST)
 
 
 def test_pictures_stand_side_by_side():
@@ -224,7 +227,7 @@ def test_pictures_stand_side_by_side():
 
 
 def test_picture_is_saved(tmp_path):
-    picture = render(scene(sphere(0, 0, 0)), size=(64, 48))
+    picture = render(scene(sphere(0, 0, 0)), size=(64, 48), quality=FAST)
     save(picture, tmp_path / "new" / "a.png")
     assert Image.open(tmp_path / "new" / "a.png").size == (64, 48)
     (tmp_path / "file").write_text("")
@@ -242,7 +245,7 @@ def test_picture_is_saved(tmp_path):
         (scene(sphere(0, 0, 0, radius=0)), {}, "radius 0.0"),
         (scene(sphere(0, 0, 0)), {"size": (0, 100)}, "picture size"),
         (scene(sphere(0, 0, 0)), {"size": (100, 100000)}, "picture size"),
-        (scene(sphere(0, 0, 0)), {"samples": 0}, "samples is 0"),
+        (scene(sphere(0, 0, 0)), {"quality": dataclasses.replace(FAST, samples=0)}, "samples is 0"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(scene, options, message):

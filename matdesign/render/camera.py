@@ -51,7 +51,8 @@ class View:
     """A camera aimed at a scene for a picture of a given size in pixels.
 
     In the camera's frame x points right, y up and z to the eye; the origin is the middle of what is seen. The eye is at
-    z = `eye`, infinitely far if orthographic. `scale` is pixels per length at z = 0.
+    z = `eye`, infinitely far if orthographic. `scale` is pixels per length at z = 0. Everything lies between z = `far` and
+    z = `near`, and in the ball of `radius` about `centre`.
     """
 
     def __init__(self, camera: Camera, scene: Scene, width: int, height: int) -> None:
@@ -76,7 +77,9 @@ class View:
             self.scale = float((available / 2 / np.maximum(reach.max(axis=0), 1e-6)).min())
         else:
             self.scale = float(available.min() / camera.span)
-        self.near, self.far = float(middle[2] - high[2]), float(middle[2] - low[2])
+        self.near, self.far = float(high[2] - middle[2]), float(low[2] - middle[2])
+        self.centre = (low + high) / 2 - middle
+        self.radius = float((np.linalg.norm(turned - self.centre, axis=1) + radii).max()) + 1e-6
 
     def magnification(self, z: Floats) -> Floats:
         """How much larger things at `z` are seen than at z = 0."""
@@ -95,19 +98,6 @@ class View:
         seen = points[:, :2] * self.magnification(points[:, 2])[:, None] * self.scale
         return np.stack([self.width / 2 + seen[:, 0], self.height / 2 - seen[:, 1]], axis=1)
 
-    def rays(self, columns: NDArray[np.intp], rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        """Origin and direction [n, 3] of the rays through the centres of pixels, in the camera's frame.
-
-        Directions have z component -1, so that the ray parameter is the distance from the origin's plane, z = 0
-        (orthographic) or the eye (perspective).
-        """
-        x = (columns + 0.5 - self.width / 2) / self.scale
-        y = (self.height / 2 - rows - 0.5) / self.scale
-        zero, one = np.zeros_like(x), np.ones_like(x)
-        if np.isinf(self.eye):
-            return np.stack([x, y, zero], axis=1), np.stack([zero, zero, -one], axis=1)
-        return np.stack([zero, zero, self.eye * one], axis=1), np.stack([x / self.eye, y / self.eye, -one], axis=1)
-
 
 def _extent(scene: Scene) -> tuple[Floats, Floats]:
     """Points [n, 3] and radii [n] of everything in the scene."""
@@ -115,7 +105,8 @@ def _extent(scene: Scene) -> tuple[Floats, Floats]:
     boxes = scene.boxes[:, None, :3] + corners * scene.boxes[:, None, 3:6]
     texts = np.array([text.position for text in scene.texts], float).reshape(-1, 3)
     lines = scene.lines[:, :6].reshape(-1, 3)
-    points = np.concatenate([scene.spheres[:, :3], lines, boxes.reshape(-1, 3), texts]).astype(float)
+    ends = scene.cylinders[:, :6].reshape(-1, 3)
+    points = np.concatenate([scene.spheres[:, :3], ends, lines, boxes.reshape(-1, 3), texts]).astype(float)
     radii = np.zeros(len(points))
-    radii[: len(scene.spheres)] = scene.spheres[:, 3]
+    radii[: len(scene.spheres) + len(ends)] = np.concatenate([scene.spheres[:, 3], np.repeat(scene.cylinders[:, 6], 2)])
     return points, radii

@@ -1,54 +1,63 @@
-"""How much light a point of a surface sends to the eye."""
+"""Lamps around a scene, and how finely a picture is drawn."""
+
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from matdesign.render.camera import Floats
-
-# Directions to the lights in the camera's frame (x right, y up, z to the eye), of length one.
-KEY = np.array([-0.4802, 0.6202, 0.6202], np.float32)
-FILL = np.array([0.7519, 0.1003, 0.6516], np.float32)
-KEY_STRENGTH, FILL_STRENGTH, SKY, GROUND = 0.78, 0.24, 0.42, 0.22
-GLOSS, SHARPNESS, RIM = 0.35, 50, 0.05
-SOFTNESS = 2.5  # of shadows: larger is sharper
+# Directions in the camera's frame: x right, y up, z to the eye.
+KEY = np.array([-0.42, 0.60, 0.68]) / np.linalg.norm([-0.42, 0.60, 0.68])
+KEY_STRENGTH, KEY_WIDTH = 0.56, 0.16  # what it gives a surface that faces it; half-angle of its disc in radians
+SKY_STRENGTH, GROUND = 0.62, 0.35  # of the whole sky on a surface that faces the eye; of its darkest part, below
+GLOSS = 0.22
 
 
-def shade(
-    points: Floats, normals: Floats, directions: Floats, colour: Floats, centres: Floats, radii: Floats
-) -> Floats:
-    """Light [n, 3] from points of a surface of one colour, in the camera's frame.
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """How finely a picture is drawn.
 
-    A key light with soft shadows, a fill light, a sky brighter than the ground, a highlight (Blinn 1977) and a bright
-    rim. Spheres nearby hide the sky, each the part of it that it covers as seen from the point: cos(theta) r^2 / d^2.
-
-    Args:
-        points: [n, 3].
-        normals: of length one, [n, 3].
-        directions: from the eye, [n, 3].
-        colour: of the surface, linear, [3].
-        centres: of spheres nearby, [k, 3].
-        radii: of these, [k].
+    Attributes:
+        samples: points along each edge of a pixel at which is decided what is seen there, 1 to 8.
+        sky: lamps that the sky is made of.
+        key: lamps that the key light is made of.
+        map_size: texels along an edge of each lamp's map of what it sees.
     """
-    points, normals, directions, colour, centres, radii = (
-        np.asarray(array, np.float32) for array in (points, normals, directions, colour, centres, radii)
-    )
-    open_sky, lit = np.ones((2, len(points)), np.float32)
-    for centre, radius in zip(centres, radii, strict=True):
-        to = centre - points
-        distance = np.sqrt((to**2).sum(axis=1))
-        cosine = (to * normals).sum(axis=1) / distance
-        open_sky *= 1 - np.clip(cosine, 0, 1) * np.minimum((radius / distance) ** 2, 1)
-        ahead = to @ KEY  # where the ray to the light passes the sphere, and at what distance from its surface
-        gap = np.sqrt(np.maximum(distance**2 - ahead**2, 0)) - radius
-        shadow = np.clip(0.5 + SOFTNESS * gap / np.maximum(ahead, 1e-6), 0, 1)
-        lit *= np.where(ahead > 0, shadow**2 * (3 - 2 * shadow), 1)
-    eye = -directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    key = np.clip(normals @ KEY, 0, 1) * lit
-    fill = np.clip(normals @ FILL, 0, 1) * (0.4 + 0.6 * open_sky)
-    ambient = (GROUND + (SKY - GROUND) * (0.5 + 0.5 * normals[:, 1])) * open_sky
-    half = eye + KEY
-    half /= np.linalg.norm(half, axis=1, keepdims=True)
-    highlight = GLOSS * np.clip((normals * half).sum(axis=1), 0, 1) ** SHARPNESS * lit
-    rim = RIM * (1 - np.clip((normals * eye).sum(axis=1), 0, 1)) ** 3 * open_sky
-    diffuse = KEY_STRENGTH * key + FILL_STRENGTH * fill + ambient
-    lit_colour: Floats = diffuse[:, None] * colour + (highlight + rim)[:, None]
-    return lit_colour
+
+    samples: int
+    sky: int
+    key: int
+    map_size: int
+
+
+FAST = Quality(samples=2, sky=24, key=4, map_size=256)  # for videos
+FINE = Quality(samples=4, sky=128, key=16, map_size=512)  # for figures
+
+
+def _spiral(count: int, lowest: float) -> NDArray[np.float64]:
+    """Directions [count, 3] spread evenly over the part of the sphere with z > `lowest`: a Fibonacci spiral."""
+    i = np.arange(count)
+    z = 1 - (1 - lowest) * (i + 0.5) / count
+    angle = np.pi * (1 + 5**0.5) * i
+    across = np.sqrt(1 - z**2)
+    return np.stack([across * np.cos(angle), across * np.sin(angle), z], axis=1)
+
+
+def lamps(quality: Quality) -> NDArray[np.float32]:
+    """The lamps, float32 [n, 5]: direction in the camera's frame, strength, strength of the highlight.
+
+    The sky is brighter above than below. A white surface that faces the eye, with nothing before it, shines with about
+    1, so that a colour is seen as it was given.
+    """
+    sky = _spiral(quality.sky, -0.2)
+    strength = GROUND + (1 - GROUND) * (0.5 + 0.5 * sky[:, 1])
+    strength *= SKY_STRENGTH / (strength * np.maximum(sky[:, 2], 0)).sum()
+    disc = _spiral(quality.key, np.cos(KEY_WIDTH))
+    right = np.cross([0.0, 1.0, 0.0], KEY)
+    right /= np.linalg.norm(right)
+    key = disc @ np.array([right, np.cross(KEY, right), KEY])
+    rows = np.zeros((quality.sky + quality.key, 5), np.float32)
+    rows[:, :3] = np.concatenate([sky, key])
+    rows[: quality.sky, 3] = strength
+    rows[quality.sky :, 3] = KEY_STRENGTH / quality.key
+    rows[quality.sky :, 4] = GLOSS / quality.key
+    return rows
