@@ -3,7 +3,15 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+Triple = tuple[float, float, float]
+
+
+def triple(values: ArrayLike) -> Triple:
+    """Three numbers, of a colour or a direction."""
+    x, y, z = np.asarray(values, float)
+    return float(x), float(y), float(z)
 
 
 def _rows(columns: int) -> NDArray[np.float32]:
@@ -14,7 +22,7 @@ def _rows(columns: int) -> NDArray[np.float32]:
 class Text:
     """A label at a point of the scene; `size` is its height in scene units, `rgba` in 0..1."""
 
-    position: tuple[float, float, float]
+    position: Triple
     size: float
     rgba: tuple[float, float, float, float]
     text: str
@@ -46,9 +54,9 @@ class Legend:
         axes: name and direction in the scene of each axis of a triad.
     """
 
-    names: tuple[tuple[str, tuple[float, float, float]], ...] = ()
+    names: tuple[tuple[str, Triple], ...] = ()
     colour_bar: ColourBar | None = None
-    axes: tuple[tuple[str, tuple[float, float, float]], ...] = ()
+    axes: tuple[tuple[str, Triple], ...] = ()
 
 
 @dataclass(kw_only=True)

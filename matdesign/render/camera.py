@@ -1,15 +1,17 @@
 """Where a scene is seen from, and the arithmetic between its coordinates and pixels."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from matdesign.errors import InputError
-from matdesign.scene import Scene
+from matdesign.scene import Scene, triple
 
 Floats = NDArray[np.floating[Any]]
+FLAT = 0.15  # what is thinner than this part of its width and depth is flat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +48,57 @@ class Camera:
         if self.span is not None and not 0 < self.span < np.inf:
             raise InputError(f"camera: span is {self.span}: it must be a positive number")
 
+    @classmethod
+    def orbit(cls, azimuth: float, elevation: float, **others: Any) -> "Camera":
+        """From `elevation` degrees above the xy plane, `azimuth` degrees from x towards y; `others` are attributes."""
+        if not np.isfinite([azimuth, elevation]).all():
+            raise InputError(f"camera: azimuth {azimuth} and elevation {elevation} must be numbers of degrees")
+        around, above = np.radians([azimuth, elevation])
+        flat = np.array([np.cos(around), np.sin(around), 0.0])
+        towards = np.cos(above) * flat + [0, 0, np.sin(above)]
+        return cls(towards=triple(towards), up=triple([0, 0, np.cos(above)] - np.sin(above) * flat), **others)
+
+    @classmethod
+    def along(cls, direction: tuple[float, float, float], cell: ArrayLike, **others: Any) -> "Camera":
+        """Down the lattice direction [u v w] of a cell, rows a b c, with c up, or b where that is the direction.
+
+        Raises:
+            InputError: no direction, or a cell without volume.
+        """
+        vectors = np.asarray(cell, float)
+        if vectors.shape != (3, 3) or abs(np.linalg.det(vectors)) < 1e-12 or not np.any(direction):
+            raise InputError(f"camera: along {direction} needs three numbers, not all 0, and a cell with a volume")
+        towards = np.asarray(direction, float) @ vectors
+        apart = [np.linalg.norm(np.cross(towards, v)) / np.linalg.norm(v) / np.linalg.norm(towards) for v in vectors]
+        return cls(towards=triple(towards), up=triple(vectors[2 if apart[2] > 0.3 else 1]), **others)
+
+    def around(self, scenes: Iterable[Scene]) -> "Camera":
+        """The same camera on the middle of all these scenes, with everything in them in view from whatever side.
+
+        What the frames of a video need, so that only what moves in the scene moves in the picture.
+        """
+        extents = [_extent(scene) for scene in scenes]
+        points, radii = np.concatenate([e[0] for e in extents]), np.concatenate([e[1] for e in extents])
+        middle = ((points - radii[:, None]).min(axis=0) + (points + radii[:, None]).max(axis=0)) / 2
+        reach = float((np.linalg.norm(points - middle, axis=1) + radii).max())
+        return replace(self, target=triple(middle), span=2 * reach / np.cos(np.radians(self.field_of_view) / 2))
+
+
+def natural_camera(scene: Scene) -> Camera:
+    """From above, without perspective, for a scene that is flat like a board; else the default one."""
+    points, radii = _extent(scene)
+    size = (points + radii[:, None]).max(axis=0) - (points - radii[:, None]).min(axis=0)
+    if size[2] < FLAT * size[:2].min():
+        return Camera(towards=(0.0, 0.0, 1.0), up=(0.0, 1.0, 0.0), field_of_view=0.0, margin=0.03)
+    return Camera()
+
 
 class View:
     """A camera aimed at a scene for a picture of a given size in pixels.
 
     In the camera's frame x points right, y up and z to the eye; the origin is the middle of what is seen. The eye is at
-    z = `eye`, infinitely far if orthographic. `scale` is pixels per length at z = 0. Everything lies between z = `far` and
-    z = `near`, and in the ball of `radius` about `centre`.
+    z = `eye`, infinitely far if orthographic. `scale` is pixels per length at z = 0. Everything lies between z = `far`
+    and z = `near`, and in the ball of `radius` about `centre`.
     """
 
     def __init__(self, camera: Camera, scene: Scene, width: int, height: int) -> None:

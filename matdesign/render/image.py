@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from matdesign.errors import InputError
-from matdesign.render.camera import Camera, View
+from matdesign.render.camera import Camera, View, natural_camera
+from matdesign.render.overlay import draw_legend, draw_triad, font, ink, legend_width, write_texts
 from matdesign.render.raster import draw
 from matdesign.render.shading import FINE, Quality
-from matdesign.scene import Scene
+from matdesign.scene import Scene, Triple
 
-Colour = tuple[float, float, float]
-
-WHITE: Colour = (1.0, 1.0, 1.0)
-LARGEST = 8192  # pixels along an edge
+WHITE: Triple = (1.0, 1.0, 1.0)
+SMALLEST, LARGEST = 16, 8192  # pixels along an edge
 OUTLINE, LINE = 1.6, 1.3  # widths in pixels in a picture 720 pixels high; thinner in smaller ones, but at least
 THINNEST = 0.9  # pixels
 
@@ -25,17 +24,17 @@ def render(
     *,
     size: tuple[int, int] = (1280, 720),
     camera: Camera | None = None,
-    background: Colour | None = WHITE,
+    background: Triple | None = WHITE,
     depth_cue: float = 0.2,
     quality: Quality = FINE,
     threads: int | None = None,
 ) -> Image.Image:
-    """Draw a scene: shaded spheres, cylinders and boxes with outlines, lines of constant width, text on top.
+    """Draw a scene: shaded spheres, cylinders and boxes with outlines, lines of constant width, text, legend.
 
     Args:
         scene: what to draw.
         size: width and height in pixels.
-        camera: where from; default `Camera()`.
+        camera: where from; default: `natural_camera(scene)`.
         background: red, green, blue in 0..1; None for a transparent one.
         depth_cue: how much the farthest things fade into the background, 0..1.
         quality: `FINE` for figures, `FAST` for videos.
@@ -49,7 +48,10 @@ def render(
     """
     _check(scene, size, quality)
     samples = quality.samples
-    view = View(camera or Camera(), scene, size[0] * samples, size[1] * samples)
+    width = size[0] - legend_width(scene.legend, size[1])
+    if width < SMALLEST:
+        raise InputError(f"picture size {size}: its legend leaves no room, make it wider or leave the legend out")
+    view = View(camera or natural_camera(scene), scene, width * samples, size[1] * samples)
     unit = samples * size[1] / 720
     pixels = draw(
         scene,
@@ -63,8 +65,15 @@ def render(
         threads=threads,
     )
     image = Image.fromarray(pixels if background is None else np.ascontiguousarray(pixels[..., :3]))
-    _write_texts(image, scene, view, samples)
-    return image
+    write_texts(image, scene, view, samples)
+    if scene.legend.axes:
+        draw_triad(image, scene.legend.axes, view, background)
+    if width == size[0]:
+        return image
+    whole = Image.new(image.mode, size, (255, 255, 255, 0) if background is None else _bytes(background))
+    whole.paste(image)
+    draw_legend(whole, scene.legend, width, ink(background))
+    return whole
 
 
 def save(image: Image.Image, path: Path) -> None:
@@ -76,7 +85,7 @@ def save(image: Image.Image, path: Path) -> None:
         raise InputError(f"cannot save picture {str(path)!r}: {error}") from None
 
 
-def side_by_side(images: Sequence[Image.Image], labels: Sequence[str], *, background: Colour = WHITE) -> Image.Image:
+def side_by_side(images: Sequence[Image.Image], labels: Sequence[str], *, background: Triple = WHITE) -> Image.Image:
     """Put pictures of the same height next to each other, each with its label below.
 
     Raises:
@@ -92,7 +101,7 @@ def side_by_side(images: Sequence[Image.Image], labels: Sequence[str], *, backgr
     for image, label in zip(images, labels, strict=True):
         whole.paste(image, (x, 0), image if image.mode == "RGBA" else None)
         middle = (x + image.width / 2, height + 0.4 * strip)
-        draw.text(middle, label, font=ImageFont.load_default(0.55 * strip), fill=(40, 40, 40), anchor="mm")
+        draw.text(middle, label, font=font(0.5 * strip), fill=(40, 40, 40), anchor="mm")
         x += image.width
     return whole
 
@@ -100,8 +109,8 @@ def side_by_side(images: Sequence[Image.Image], labels: Sequence[str], *, backgr
 def _check(scene: Scene, size: tuple[int, int], quality: Quality) -> None:
     if not (len(scene.spheres) or len(scene.cylinders) or len(scene.lines) or len(scene.boxes) or scene.texts):
         raise InputError("the scene is empty: there is nothing to draw")
-    if len(size) != 2 or not all(isinstance(edge, int) and 16 <= edge <= LARGEST for edge in size):
-        raise InputError(f"picture size {size}: give width and height from 16 to {LARGEST} pixels")
+    if len(size) != 2 or not all(isinstance(edge, int) and SMALLEST <= edge <= LARGEST for edge in size):
+        raise InputError(f"picture size {size}: give width and height from {SMALLEST} to {LARGEST} pixels")
     if not 1 <= quality.samples <= 8:
         raise InputError(f"samples is {quality.samples}: use 1 to 8 along each edge of a pixel")
     for name in ("spheres", "cylinders", "lines", "boxes"):
@@ -111,17 +120,6 @@ def _check(scene: Scene, size: tuple[int, int], quality: Quality) -> None:
         raise InputError(f"a sphere has radius {scene.spheres[:, 3].min()}: it must be positive")
 
 
-def _write_texts(image: Image.Image, scene: Scene, view: View, samples: int) -> None:
-    draw = ImageDraw.Draw(image)
-    for text in scene.texts:
-        point = view.to_camera(np.array([text.position], float))
-        x, y = view.to_pixels(point)[0] / samples
-        height = text.size * view.scale * float(view.magnification(point[:, 2])[0]) / samples
-        font = ImageFont.load_default(max(4.0, height))
-        fill = tuple(round(255 * value) for value in text.rgba)
-        draw.text((x, y), text.text, font=font, fill=fill[: len(image.mode)], anchor="mm")
-
-
-def _bytes(colour: Colour) -> tuple[int, int, int]:
+def _bytes(colour: Triple) -> tuple[int, int, int]:
     red, green, blue = (round(255 * value) for value in colour)
     return red, green, blue
