@@ -18,7 +18,7 @@
 
 enum { VELOCITY, KICK, FORCE, DISPLACEMENT, CONTROLS };
 static const char *const control_names[CONTROLS] = {"velocity", "kick", "force", "displacement"};
-static const Reward *const rewards[] = {&reward_energy, &reward_goal, &reward_property};
+static const Reward *const rewards[] = {&reward_energy, &reward_goal, &reward_order, &reward_property};
 enum { REWARDS = sizeof rewards / sizeof *rewards };
 
 static const double FASTEST = 100.0;  /* v0 */
@@ -38,7 +38,7 @@ static const Setting atoms_settings[] = {
     {"energy_scale", 1, 1e-9, 1e9, "e0, energy units", 0},
     {"species", 1, 1, ATOMS_SPECIES, "species of the material", SETTING_INTEGER},
     {"control", 0, 0, 0, "velocity, kick, force or displacement (default kick)", SETTING_TEXT},
-    {"reward", 0, 0, 0, "energy, goal or property (default energy)", SETTING_TEXT},
+    {"reward", 0, 0, 0, "energy, goal, order or property (default energy)", SETTING_TEXT},
     {"md_steps", 20, 1, 1e6, "MD steps of one control step", SETTING_INTEGER},
     {"horizon", 20, 1, 1e6, "control steps of an episode", SETTING_INTEGER},
     {"strength", 1, 0, 1e3, "what an action of length one does, in v0, f0 or l0", 0},
@@ -52,14 +52,16 @@ static const Setting atoms_settings[] = {
     {"start_density", 0.35, 1e-6, 1.2, "density of the random cloud, atoms per l0^3", 0},
     {"start_distance", 0.8, 0, 1, "smallest distance in the random cloud, l0", 0},
     {"start_jitter", 0, 0, 1, "normal displacement added to a starting structure, l0", 0},
+    {"melt_kt", 0, 0, 1e6, "thermal energy at which MD melts a starting structure, e0", 0},
+    {"melt_steps", 0, 0, 1e9, "MD steps of that melt, before start_relax", SETTING_INTEGER},
     {"start_kt", 0, 0, 1e6, "thermal energy of the starting velocities, e0", 0},
     {"start_relax", 0, 0, 1e6, "force evaluations of a relaxation before the first observation", SETTING_INTEGER},
-    {"credit", 0, 0, 0, "which atom earns how much: own, team, mix or difference (default: mix for energy, own for goal, team for property)", SETTING_TEXT},
+    {"credit", 0, 0, 0, "which atom earns how much: own, team, mix or difference (default: mix for energy and order, own for goal, team for property)", SETTING_TEXT},
     {"own_share", 0.5, 0, 1, "credit mix: share of what the atom itself did, the rest is the team's", 0},
     {"reference", NAN, -1e12, 1e12, "energy reward: energy of the ground state in e0; none: the lowest seen", 0},
     {"final_weight", 2, 0, 1e6, "energy reward: weight of the final energy above the reference per atom", 0},
     {"bonus", 2, 0, 1e6, "energy reward: final reward for reaching the reference", 0},
-    {"tolerance", 1e-3, 0, 1e3, "energy reward: energy above the reference that counts as reached, e0; goal: distance, l0", 0},
+    {"tolerance", 1e-3, 0, 1e3, "energy reward: energy above the reference that counts as reached, e0; goal: distance, l0; order: error", 0},
     {"measure_every", 1, 1, 1e6, "property reward: control steps between two measurements; the last is always one", SETTING_INTEGER},
     {"acceptance", 2, 0, 100, "property reward: standard errors below which a change counts as none", 0},
     {"free_steps", 0, 0, 1e9, "property reward: MD steps without control before the last measurement", SETTING_INTEGER},
@@ -73,7 +75,9 @@ static const Setting atoms_settings[] = {
     {"relax_evaluations", 1000, 0, 1e9, "final relaxation: most force evaluations", SETTING_INTEGER},
     {"common_goal", 0, 0, 1, "goal reward: 1: all atoms share one goal", SETTING_INTEGER},
     {"failure_penalty", 10, 0, 1e6, "what all atoms lose, and the score, where the simulation fails; more than any finished episode", 0},
-    {"goal_bonus", 0.2, 0, 1e3, "goal reward: for each control step within the tolerance", 0},
+    {"goal_bonus", 0.2, 0, 1e3, "goal and order reward: for each control step within the tolerance", 0},
+    {"goal", 0, -1, 1, "order reward: the order to reach; low, high: one in between is drawn each episode; more pairs: from any of them", SETTING_ARRAY},
+    {"goal_scale", 0.1, 1e-6, 1, "order reward: error that counts as one", 0},
     {0},
 };
 
@@ -129,7 +133,7 @@ static int atoms_spaces(const Settings *settings, Spaces *spaces, char *error, s
         return -1;
     }
     if (find_reward(setting_text(settings, "reward")) < 0) {
-        snprintf(error, bytes, "reward '%s' is unknown: use energy, goal or property", setting_text(settings, "reward"));
+        snprintf(error, bytes, "reward '%s' is unknown: use energy, goal, order or property", setting_text(settings, "reward"));
         return -1;
     }
     if (find_name(setting_text(settings, "credit"), credit_names, CREDITS, 0) < 0) {
@@ -138,7 +142,7 @@ static int atoms_spaces(const Settings *settings, Spaces *spaces, char *error, s
     }
     *spaces = (Spaces){
         .agents = (int32_t)atoms,
-        .features = atoms_features(species, k),
+        .features = atoms_features(species, k, rewards[find_reward(setting_text(settings, "reward"))]),
         .action_dims = 3,
         .low = -10.0f,
         .high = 10.0f,
@@ -162,13 +166,14 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
     NUMBER(bonus), NUMBER(tolerance), NUMBER(reference), NUMBER(relax_tolerance), NUMBER(relax_evaluations);
     NUMBER(common_goal), NUMBER(goal_bonus), NUMBER(failure_penalty);
     NUMBER(distance_penalty), NUMBER(min_distance);
+    NUMBER(melt_kt), NUMBER(melt_steps);
 #undef NUMBER
     a->k = (int)setting_number(s, "neighbours");
-    a->features = atoms_features(a->species, a->k);
     a->length = setting_number(s, "length_scale");
     a->energy = setting_number(s, "energy_scale");
     a->control = find_name(setting_text(s, "control"), control_names, CONTROLS, KICK);
     a->reward = rewards[find_reward(setting_text(s, "reward"))];
+    a->features = atoms_features(a->species, a->k, a->reward);
     a->credit = find_name(setting_text(s, "credit"), credit_names, CREDITS, a->reward->credit);
     for (int t = 0; t < a->species; t++) {
         int64_t count;
@@ -194,7 +199,7 @@ static int atoms_init(Atoms *a, const Settings *s, char *error, size_t bytes) {
     a->finder = neighbours_open(a->env.agents, a->k);
     a->neighbours = malloc(sizeof(Neighbour) * n * (size_t)a->k);
     a->action = calloc(3 * n, sizeof(float));
-    double **arrays[] = {&a->unwrapped, &a->before, &a->goals, &a->scratch, &a->result_x};
+    double **arrays[] = {&a->unwrapped, &a->before, &a->goals, &a->gradient, &a->scratch, &a->result_x};
     double **scalars[] = {&a->energies, &a->energies_before, &a->measure, &a->credited, &a->kept_apart};
     int complete = a->finder && a->neighbours && a->action;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) complete &= (*arrays[i] = calloc(3 * n, sizeof(double))) != NULL;
@@ -230,6 +235,7 @@ static void atoms_close(Atoms *a) {
     free(a->measure);
     free(a->credited);
     free(a->kept_apart);
+    free(a->gradient);
 }
 
 /* Reads positions and energies of this control point; -1 where something is not a number, or an atom is inside another
@@ -315,8 +321,9 @@ static int try_reset(Atoms *a) {
     a->measuring_evaluations = 0;
     atoms_start_structure(a, a->scratch);
     if (simulation_place(s, a->scratch, NULL, 1)) return -1;
+    if (a->melt_steps && atoms_melt(a)) return -1;
     if (a->start_relax ? atoms_relax(a, a->start_relax, 0.0) : read_state(a)) return -1;
-    if (a->start_kt > 0.0) atoms_start_velocities(a, s->v);
+    if (a->start_kt > 0.0) atoms_thermal_velocities(a, a->start_kt, s->v);
     size_t n = (size_t)a->env.agents;
     memcpy(a->before, a->unwrapped, 3 * n * sizeof(double));
     memcpy(a->energies_before, a->energies, n * sizeof(double));

@@ -42,6 +42,8 @@ typedef struct {
     double own_share, final_weight, bonus, tolerance, reference, relax_tolerance;
     int relax_evaluations, common_goal, credit;
     double goal_bonus, failure_penalty, distance_penalty, min_distance;
+    int melt_steps;
+    double melt_kt;
 
     /* The cell, in LAMMPS' frame. */
     double origin[3], cell[3][3];
@@ -66,9 +68,11 @@ typedef struct {
     double *measure;           /* [agents] a reward's own figure of the step before */
     double *credited;          /* [agents] potential that each atom is credited with so far */
     double *kept_apart;        /* [agents] the same of the distance penalty */
+    double *gradient;          /* [agents][3] of the order of the bonds, where the reward is order */
     double *scratch;           /* [agents][3] */
     double episode_return;
     double best;               /* lowest relaxed energy of any episode, energy scales; NaN before the first */
+    double error;              /* order reward: above the goal, in goal scales */
     double target, current;    /* what the reward aims at and where it is, scaled; shown to the agents */
     float colour[ATOMS_SPECIES][4];
     double radius[ATOMS_SPECIES];
@@ -83,7 +87,8 @@ typedef struct {
 /* How atoms are rewarded. All functions but `name` may use the whole state; energies are at a control point. */
 typedef struct Reward {
     const char *name;
-    int needs_goals;
+    int needs_goals; /* a point for each atom */
+    int shows_order; /* start and step leave order in measure, its gradient and the error */
     int credit; /* default of the setting of that name */
     /* Where the reward keeps a state of its own: reads its settings into atoms->state, which close() frees also after a
      * failure. Returns 0, or -1 and fills `error`. Both NULL where there is none. */
@@ -102,6 +107,7 @@ typedef struct Reward {
 
 extern const Reward reward_energy;
 extern const Reward reward_goal;
+extern const Reward reward_order;
 extern const Reward reward_property;
 
 /* At an episode's start: the potential of all atoms, and of each atom its own and its part of the difference, [agents];
@@ -119,8 +125,11 @@ void penalty_update(Atoms *atoms, int pay);
 /* Positions [agents][3] that an episode starts from: a random cloud, or one of the starting structures. */
 void atoms_start_structure(Atoms *atoms, double *x);
 
-/* Velocities [agents][3] at the thermal energy start_kt, without drift. */
-void atoms_start_velocities(Atoms *atoms, double *v);
+/* Velocities [agents][3] at a thermal energy in energy scales, without drift. */
+void atoms_thermal_velocities(Atoms *atoms, double kt, double *v);
+
+/* Molecular dynamics for melt_steps at melt_kt; -1 where the simulation failed. */
+int atoms_melt(Atoms *atoms);
 
 /* The sum of the atoms' energies. */
 static inline double atoms_total_energy(const Atoms *atoms) {
@@ -130,7 +139,7 @@ static inline double atoms_total_energy(const Atoms *atoms) {
 }
 
 /* Columns of an observation. */
-int atoms_features(int species, int neighbours);
+int atoms_features(int species, int neighbours, const Reward *reward);
 
 /* Writes env.observations for this moment. */
 void atoms_observe(Atoms *atoms);

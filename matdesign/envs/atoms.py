@@ -11,7 +11,7 @@ from ase.data import atomic_numbers, covalent_radii
 from ase.data.colors import jmol_colors
 from numpy.typing import NDArray
 
-from matdesign.envs.layout import VECTORS, AtomsLayout
+from matdesign.envs.layout import ORDER_VECTORS, VECTORS, AtomsLayout
 from matdesign.errors import InputError
 from matdesign.native import LIBRARY, Function
 from matdesign.sim.material import Material
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 12  # default of the environment's own table
 SCALARS = 11  # without the species
+ORDER_SCALARS = 3  # more where the atoms are rewarded for order
 NEIGHBOUR_SCALARS = 3  # without the species
 
 MEASURING = ("measurer", "samples", "parts", "target_value")  # made by rewards/measured.py
@@ -72,9 +73,10 @@ def atoms_layout(material: Material, options: Mapping[str, SettingValue]) -> Ato
     species = len(material.species)
     neighbours = options.get("neighbours", NEIGHBOURS)
     assert isinstance(neighbours, int | float)
+    ordered = options.get("reward") == "order"
     return AtomsLayout(
-        scalars=SCALARS + species,
-        vectors=len(VECTORS),
+        scalars=SCALARS + species + (ORDER_SCALARS if ordered else 0),
+        vectors=len(VECTORS) + (len(ORDER_VECTORS) if ordered else 0),
         neighbours=int(neighbours),
         neighbour_scalars=NEIGHBOUR_SCALARS + species,
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 VECTORS = ("force", "velocity", "last action", "goal", "from centre of mass", "displacement")
+ORDER_VECTORS = ("order gradient",)  # after those, where the atoms are rewarded for order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +15,7 @@ class AtomsLayout:
 
     Attributes:
         scalars: rotation-invariant columns.
-        vectors: vectors of three columns each, in the order of VECTORS.
+        vectors: vectors of three columns each, in the order of VECTORS, and ORDER_VECTORS where there are more.
         neighbours: neighbours listed, k.
         neighbour_scalars: rotation-invariant columns of each neighbour.
     """

@@ -7,8 +7,11 @@
  *     4 standard deviation of energies / e0 10 remaining time, 1 at the start and 0 at the end
  *     5 mean square velocity / v0^2         11.. one-hot species
  *
+ * with the order reward next s_i (order.h), error / goal_scale clipped to 5, and 8 error / goal_scale clipped to 3;
  * then vectors: force f / (5 f0 + |f|), velocity / v0, last action, way to the goal g / (l0 + |g|), way from the
- * centre of mass / (l0 N^(1/3)) (free space only), displacement in the control step / l0; then for each neighbour:
+ * centre of mass / (l0 N^(1/3)) (free space only), displacement in the control step / l0, and with the
+ * order reward the way to more order g / (1 + |g|), g the gradient of the sum of all s_i, per l0; the way to the goal is
+ * there -error / goal_scale times that, clipped to 2; then for each neighbour:
  * unit vector, relative velocity / v0, distance / l0, 1, its energy / 3 e0, one-hot species. A neighbour beyond the
  * cutoff is zeros with distance 3. Values are clipped to [-10, 10], distances to 3.
  */
@@ -16,10 +19,11 @@
 #include "clones.h"
 
 /* matdesign/envs/layout.py describes the same columns; species come on top. */
-enum { SCALARS = 11, VECTORS = 6, NEIGHBOUR_SCALARS = 3, COORDINATION = 6, MEAN_COORDINATION = 7 };
+enum { SCALARS = 11, ORDER_SCALARS = 3, VECTORS = 6, GOAL = 3, NEIGHBOUR_SCALARS = 3, COORDINATION = 6, MEAN_COORDINATION = 7 };
 
-int atoms_features(int species, int neighbours) {
-    return SCALARS + species + 3 * VECTORS + neighbours * (6 + NEIGHBOUR_SCALARS + species);
+int atoms_features(int species, int neighbours, const Reward *reward) {
+    const int order = reward->shows_order ? ORDER_SCALARS + 3 : 0;
+    return SCALARS + species + 3 * VECTORS + order + neighbours * (6 + NEIGHBOUR_SCALARS + species);
 }
 
 /* Smooth count of bonded neighbours: 1 below 1.2 l0, 0 above 1.5 l0. */
@@ -94,9 +98,24 @@ static inline void show_vectors(const Atoms *a, int i, double per_l, double per_
     }
 }
 
+static double between(double value, double bound) { return fmax(-bound, fmin(bound, value)); }
+
+/* What the order reward adds for one atom: scalars, and the two ways along the gradient. */
+static inline void show_order(const Atoms *a, int i, float *restrict scalars, float *restrict vectors) {
+    const double error = a->error, *g = a->gradient + 3 * i;
+    const double per_length = a->length / (1.0 + a->length * sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2]));
+    scalars[0] = (float)a->measure[i];
+    scalars[1] = (float)between(error, 5.0);
+    scalars[2] = (float)between(8.0 * error, 3.0);
+    for (int d = 0; d < 3; d++) {
+        vectors[3 * VECTORS + d] = (float)(g[d] * per_length);
+        vectors[3 * GOAL + d] = (float)(between(-error, 2.0) * g[d] * per_length);
+    }
+}
+
 void atoms_observe(Atoms *a) {
     Simulation *s = a->simulation;
-    const int n = a->env.agents, k = a->k, species = a->species;
+    const int n = a->env.agents, k = a->k, species = a->species, ordered = a->reward->shows_order;
     const double per_l = 1.0 / a->length, per_v = 1.0 / a->velocity, per_e = 1.0 / a->energy, per_f = 1.0 / a->force;
     const double per_3e = per_e / 3.0;
     const double per_radius = a->free_space ? per_l / cbrt(n) : 0.0;
@@ -139,10 +158,11 @@ void atoms_observe(Atoms *a) {
         row[1] = seen[i].energy;
         row[2] = (float)((a->energies[i] - a->energies_before[i]) * per_e);
         for (int t = 0; t < species; t++) row[SCALARS + t] = s->type[i] == t + 1;
-        float *vectors = row + SCALARS + species;
+        float *vectors = row + SCALARS + species + (ordered ? ORDER_SCALARS : 0);
         show_vectors(a, i, per_l, per_v, per_radius, centre, force, vectors);
+        if (ordered) show_order(a, i, row + SCALARS + species, vectors);
         const float coordination = show_neighbours(a->neighbours + (size_t)i * (size_t)k, k, seen, seen + i, s->type,
-                                                   species, (float)a->length, vectors + 3 * VECTORS);
+                                                   species, (float)a->length, vectors + 3 * (VECTORS + ordered));
         row[COORDINATION] = coordination / 6.0f - 1.0f;
         mean_coordination += row[COORDINATION];
         clip(row, a->features);

@@ -42,11 +42,11 @@ void atoms_start_structure(Atoms *a, double *x) {
         for (size_t i = 0; i < n; i++) x[i] += a->start_jitter * a->length * random_normal(&a->env.random);
 }
 
-void atoms_start_velocities(Atoms *a, double *v) {
+void atoms_thermal_velocities(Atoms *a, double kt, double *v) {
     double drift[3] = {0, 0, 0}, total = 0.0;
     for (int i = 0; i < a->env.agents; i++) {
         double mass = a->simulation->mass[a->simulation->type[i]];
-        double width = sqrt(a->start_kt * a->energy / (a->mvv2e * mass));
+        double width = sqrt(kt * a->energy / (a->mvv2e * mass));
         total += mass;
         for (int d = 0; d < 3; d++) {
             v[3 * i + d] = width * random_normal(&a->env.random);
@@ -55,4 +55,13 @@ void atoms_start_velocities(Atoms *a, double *v) {
     }
     if (a->env.agents > 1)
         for (int i = 0; i < 3 * a->env.agents; i++) v[i] -= drift[i % 3] / total;
+}
+
+int atoms_melt(Atoms *a) {
+    enum { COLLISION = 50 }; /* MD steps after which all velocities are drawn anew (Andersen's thermostat) */
+    for (int left = a->melt_steps; left > 0; left -= COLLISION) {
+        atoms_thermal_velocities(a, a->melt_kt, a->simulation->v);
+        if (simulation_step(a->simulation, left < COLLISION ? left : COLLISION, 1)) return -1;
+    }
+    return 0;
 }
