@@ -667,7 +667,7 @@ def test_vectors_opened_and_closed_leave_memory_flat():
     ("change", "message"),
     [
         ({"control": "push"}, r"control 'push' is unknown: use velocity, kick, force or displacement"),
-        ({"reward": "money"}, r"reward 'money' is unknown: use energy or goal"),
+        ({"reward": "money"}, r"reward 'money' is unknown: use energy, goal, order or property"),
         ({"strength": np.nan}, r"strength"),
         ({"control": "velocity", "friction": 1.0}, r"friction 1 has no effect: control velocity"),
         ({"control": "displacement", "friction": 1.0}, r"friction 1 has no effect: control displacement"),

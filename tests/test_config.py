@@ -63,7 +63,7 @@ BAD = {
     "agnt.ppo.gamma=1": "did you mean agent.ppo.gamma",
     "agent.ppo.gama=1": "did you mean agent.ppo.gamma",
     "material=coper": "did you mean copper.*available: .*argon_cluster",
-    "env=atoms": "env=atoms is no choice.*atoms/cluster, atoms/steer, .*squared",
+    "env=atoms": "env=atoms is no choice.*atoms/cluster, atoms/order, atoms/steer, .*squared",
     "hydra.run.dir=x": "unknown setting 'hydra.run.dir'",
     "seed": "write KEY=VALUE",
     "seed=[1": "write KEY=VALUE",
