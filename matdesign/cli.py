@@ -173,10 +173,15 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _render(arguments: argparse.Namespace) -> int:
-    from matdesign.design.picture import render_run
+    from matdesign.design.look import SETTINGS as LOOK_SETTINGS
+    from matdesign.design.look import Look
 
-    given = _own_settings(arguments, ("output",))
-    print(render_run(arguments.run, Path(given["output"]) if "output" in given else None))
+    given = _own_settings(arguments, ("output", *LOOK_SETTINGS))
+    output = given.pop("output", None)
+    look = Look.of(given)  # before torch is imported
+    from matdesign.design.picture import render_job
+
+    print(render_job(arguments.run, Path(output) if output else None, look))
     return 0
 
 
@@ -272,12 +277,29 @@ VERBS = {
         examples=("matdesign export runs/mine", "matdesign export runs/mine formats=cif output=out"),
     ),
     "render": Verb(
-        summary="draw the best structure of a run",
-        description="Draws the best structure of a run into an image file. Needs no display.",
+        summary="draw a run, a structure or a trajectory: picture, GIF, MP4 or WebM",
+        description="Draws RUN, a run folder or a file (CIF, XYZ, extended XYZ, POSCAR, LAMMPS dump or data, a\n"
+        "recording), into a picture or a film; the suffix of output says which. A film of a run is a flight of its\n"
+        "trained policy, a picture is its best structure if it has one. Needs no display.",
         run=_render,
         takes_run=True,
-        settings="  output=FILE.png  where to (default: inside the run folder)",
-        examples=("matdesign render runs/mine", "matdesign render runs/mine output=best.png"),
+        settings="  output=FILE.mp4          .png, .gif, .mp4, .webm, or frame-%04d.png for a picture of each frame\n"
+        "                           (default: into the run's exports, or beside the file)\n"
+        "  frames=0:500:2           which frames: START:STOP:STEP, or the number of one (default: all of a\n"
+        "                           trajectory, one episode of a policy)\n"
+        "  fps=25                   frames shown in a second\n"
+        "  size=1280x720            in pixels\n"
+        "  camera=top               corner, front, right, top, or the direction to the eye, camera=1,0,0.5\n"
+        "  background=transparent   white, black, transparent\n"
+        "  captions=false           no labels in a film\n"
+        "  species=[Si,Ge]          elements of the types in a LAMMPS file\n"
+        "  seed=7                   of the policy's flight",
+        examples=(
+            "matdesign render runs/mine",
+            "matdesign render runs/mine output=flight.mp4",
+            "matdesign render alloy.cif size=2400x1800 background=transparent",
+            "matdesign render dump.melt species=[Si,Ge] output=melt.gif frames=::10 size=640x360",
+        ),
     ),
     "play": Verb(
         summary="take one agent of a game at the keyboard",

@@ -96,6 +96,11 @@ BAD = {
     ("evaluate", "nowhere"): "nowhere is no run folder",
     ("export", "nowhere", "format=cif"): "unknown setting 'format=cif'; did you mean formats?",
     ("render", "nowhere", "output="): "is empty",
+    ("render", "nowhere", "colour=red"): "unknown setting 'colour=red'",
+    ("render", "nowhere", "size=1280"): "size=1280 cannot be read: use size=WIDTHxHEIGHT in pixels",
+    ("render", "nowhere", "frames=1:2:0"): "frames=1:2:0 cannot be read: use frames=START:STOP:STEP or the number",
+    ("render", "nowhere", "camera=below"): "use one of corner, front, right, top, or a direction",
+    ("render", "nowhere", "fps=0"): "fps is 0",
     ("doctor", "now"): "unknown setting 'now'",
 }
 
@@ -105,7 +110,7 @@ def test_bad_input_gets_one_line_and_status_2(arguments, job, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     for name in ("export", "picture"):
         module = ModuleType(f"matdesign.design.{name}")
-        module.export = module.render_run = None
+        module.export = module.render_job = None
         monkeypatch.setitem(sys.modules, f"matdesign.design.{name}", module)
     assert cli.main(list(arguments)) == 2
     error = capsys.readouterr().err
@@ -187,10 +192,14 @@ def test_export_and_render_get_their_arguments(monkeypatch, capsys):
     assert cli.main(["export", "runs/a", "formats=cif,poscar", "output=out"]) == 0
     assert cli.main(["export", "runs/a"]) == 0
     module = ModuleType("matdesign.design.picture")
-    module.render_run = lambda run, output: output or run / "best.png"
+    module.render_job = lambda run, output, look: f"{run}-{output}-{look.size}-{look.frames}"
     monkeypatch.setitem(sys.modules, "matdesign.design.picture", module)
-    assert cli.main(["render", "runs/a"]) == 0
-    assert capsys.readouterr().out.split() == ["runs/a-cif-poscar-out", "runs/a--None", "runs/a/best.png"]
+    assert cli.main(["render", "runs/a", "output=a.gif", "size=64x48", "frames=:9"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "runs/a-cif-poscar-out",
+        "runs/a--None",
+        "runs/a-a.gif-(64, 48)-slice(None, 9, None)",
+    ]
 
 
 def test_doctor_finds_what_is_here(capsys):

@@ -15,8 +15,9 @@ from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.export import best_structure, export
 from matdesign.design.flight import fly, search_figures
 from matdesign.design.job import check_design, design, evaluate
+from matdesign.design.look import Look
 from matdesign.design.multistart import multistart, random_cloud
-from matdesign.design.picture import render_run
+from matdesign.design.picture import render_job
 from matdesign.design.run import RunFolder
 from matdesign.envs.atoms import AtomsResult
 from matdesign.errors import InputError
@@ -176,7 +177,7 @@ def test_evaluate_and_exports_of_a_finished_run(finished, tmp_path):
     assert sorted(path.name for path in written) == ["best.cif", "best.vasp"]
     assert len(ase.io.read(tmp_path / "out" / "best.cif")) == 13
     assert len(best_structure(folder)) == 13
-    assert Image.open(render_run(folder, tmp_path / "a.png")).width > 100
+    assert Image.open(render_job(folder, tmp_path / "a.png", Look())).width > 100
 
 
 def test_bad_requests_get_one_clear_error(finished, tmp_path):

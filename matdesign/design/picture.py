@@ -1,16 +1,28 @@
-"""Pictures of a run's result."""
+"""Pictures and films of runs and of files."""
 
+from functools import partial
 from pathlib import Path
 
 from ase import Atoms
 
+from matdesign.agents.train import last_checkpoint
 from matdesign.design.assembly import setting
 from matdesign.design.export import BEST, EXPORTS, best_structure
+from matdesign.design.look import Look
 from matdesign.design.multistart import random_cloud
+from matdesign.design.report import counted, progress
+from matdesign.design.rollout import record_run
+from matdesign.errors import InputError
 from matdesign.render.atoms import scene_from_atoms
 from matdesign.render.camera import Camera
+from matdesign.render.film import pictures
 from matdesign.render.image import render, save, side_by_side
+from matdesign.render.recording import FPS, SUFFIX, Recording, record_atoms
+from matdesign.render.shading import FAST, FINE
+from matdesign.render.video import check_video, is_film, save_video
 from matdesign.sections import Config
+from matdesign.sim.exchange import FORMATS
+from matdesign.sim.trajectory import read_trajectory, trajectory_labels
 
 
 def draw_search(config: Config, structure: Atoms, path: Path) -> Path:
@@ -30,16 +42,63 @@ def draw_search(config: Config, structure: Atoms, path: Path) -> Path:
     return path
 
 
-def render_run(folder: Path, output: Path | None) -> Path:
-    """Draws the best structure of a run alone; returns the picture's path.
+def render_job(source: Path, output: Path | None, look: Look) -> Path:
+    """Draws a run, or what a file holds, as a picture or a film; returns the path of what was written.
+
+    A run is shown by its best structure, if it has one and no film is asked for, else by a flight of its policy. A
+    picture of many frames is one of the last.
 
     Args:
-        folder: a finished run of `matdesign design`.
-        output: a picture file, its format by its suffix; None writes exports/best-structure.png into the run.
+        source: a run folder, a recording, a structure or trajectory file.
+        output: its suffix decides: a film for .gif, .mp4, .webm and numbered pictures such as frame-%04d.png, else a
+            picture; None: a film where there are many frames, into the exports of the run or beside the file.
+        look: how.
 
     Raises:
-        InputError: the run has no structure yet, or the picture cannot be written.
+        InputError: a source that cannot be read, a run that has nothing to show yet, a place that cannot be written.
     """
-    path = output or folder / EXPORTS / f"{BEST}-structure.png"
-    save(render(scene_from_atoms(best_structure(folder))), path)
+    film = output is not None and is_film(output)
+    if output is not None and film:
+        check_video(output, look.fps or FPS)
+    structure = _structure(source) if source.is_dir() and not film else None
+    if structure is not None:
+        recording, default = record_atoms([structure]), source / EXPORTS / f"{BEST}-structure.png"
+    elif source.is_dir():
+        recording, default = _flown(source, look), source / EXPORTS / "rollout.mp4"
+    else:
+        recording = _stored(source, look)
+        default = source.with_suffix(".mp4" if len(recording) > 1 else ".png")
+    path = output or default
+    draw = partial(pictures, size=look.size, camera=look.camera, background=look.background)
+    if not is_film(path):
+        save(next(draw(recording[-1:], captions=False, quality=FINE)), path)
+        return path
+    with progress("drawing", len(recording), quiet=False) as show:
+        images = draw(recording, captions=look.captions, quality=FAST)
+        save_video(counted(images, show), path, fps=look.fps or recording.fps)
     return path
+
+
+def _structure(folder: Path) -> Atoms | None:
+    """The best structure of a run; None for one that has none and flies instead."""
+    path = folder / EXPORTS / f"{BEST}{FORMATS['extxyz']}"
+    return best_structure(folder) if path.is_file() or not last_checkpoint(folder).is_file() else None
+
+
+def _flown(folder: Path, look: Look) -> Recording:
+    chosen = look.frames or slice(None)
+    stop = chosen.stop if chosen.stop is not None and chosen.stop > 0 else None
+    return _part(record_run(folder, frames=stop, seed=look.seed, fps=look.fps or FPS), chosen, folder)
+
+
+def _stored(file: Path, look: Look) -> Recording:
+    if file.suffix == SUFFIX:
+        return _part(Recording.load(file), look.frames or slice(None), file)
+    trajectory = read_trajectory(file, species=look.species, frames=look.frames or slice(None))
+    return record_atoms(trajectory, fps=look.fps or FPS, labels=trajectory_labels(trajectory))
+
+
+def _part(recording: Recording, frames: slice, source: Path) -> Recording:
+    if not recording.scenes[frames]:
+        raise InputError(f"{source} has {len(recording)} frames, and none of those asked for: choose others")
+    return recording[frames]

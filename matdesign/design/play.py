@@ -107,5 +107,5 @@ def play_job(folder: Path | None, settings: Sequence[str], config_dir: Path | No
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("there is no terminal to play in: start this from one")
     with open_vector(config) as vector:
-        policy = trained_policy(run, make_policy(config, vector)) if run else None
+        policy = trained_policy(run.path, make_policy(config, vector)) if run else None
         play(config.env.name, vector, policy, seed=config.seed)

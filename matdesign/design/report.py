@@ -1,9 +1,9 @@
 """What a person sees of a finished search: progress bars on the way, the table at the end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matdesign.design.search import Search
 
 
+T = TypeVar("T")
 WIDTH = 120  # of a table in a file: no line of it is broken
 
 
@@ -26,6 +27,13 @@ def progress(title: str, total: int, *, quiet: bool) -> Iterator[Callable[[int],
     with Progress(transient=True, disable=quiet or not Console().is_terminal) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+def counted(items: Iterable[T], show: Callable[[int], None]) -> Iterator[T]:
+    """The items, each of them told to `show` of `progress` after it was used."""
+    for done, item in enumerate(items, start=1):
+        yield item
+        show(done)
 
 
 def report(

@@ -1,12 +1,19 @@
 """A policy's rollout, frame by frame, for whoever shows or records it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from matdesign.agents.policies import Policy
-from matdesign.render.recording import Frame
+from matdesign.config import load_stored
+from matdesign.design.assembly import make_policy, open_vector
+from matdesign.design.report import counted, progress
+from matdesign.design.training import trained_policy
+from matdesign.errors import InputError
+from matdesign.render.recording import FPS, Frame, Recording
 from matdesign.vector import Batch
 
 LONGEST = 500  # frames of an episode, if nobody asks for more
@@ -43,3 +50,31 @@ def rollout(vector: Batch, policy: Policy, *, seed: int, index: int = 0, frames:
         ended |= vector.terminals[rows] | vector.truncations[rows]
         if frames is None and ended.all():
             return
+
+
+def record_run(
+    folder: Path, *, frames: int | None = None, seed: int | None = None, fps: float = FPS, quiet: bool = False
+) -> Recording:
+    """A recording of the trained policy of a run, in one environment of its own; the folder is only read.
+
+    Args:
+        folder: of `matdesign train` or `design`, still at work or not.
+        frames: as for `rollout`.
+        seed: of the start; None: the one the run is evaluated with.
+        fps: frames shown in a second.
+        quiet: no progress bar.
+
+    Raises:
+        InputError: no run, no checkpoint in it yet, an environment that draws itself, or too many frames for memory.
+    """
+    if not (folder / "config.yaml").is_file():
+        raise InputError(f"{folder} is no run folder (no config.yaml in it): give one, or a structure file")
+    config = load_stored(folder / "config.yaml")
+    if config.env.interface != "matdesign":
+        raise InputError(f"{config.env.name} is an environment of others: it draws itself, nothing can be recorded")
+    torch.set_num_threads(config.agent.threads)
+    alone = replace(config, env=replace(config.env, envs=1, overlap=False))
+    with open_vector(alone, own_memory=True) as vector, progress("flying", frames or LONGEST, quiet=quiet) as show:
+        policy = trained_policy(folder, make_policy(alone, vector))
+        start = config.evaluation.seed if seed is None else seed
+        return Recording.of(counted(rollout(vector, policy, seed=start, frames=frames), show), fps=fps)

@@ -59,11 +59,11 @@ def _device(config: Config) -> str:
     return device
 
 
-def trained_policy(run: RunFolder, policy: Policy) -> Policy:
-    """`policy` with the parameters of the run's best checkpoint, or of its last one where no best was kept."""
-    path = best_checkpoint(run.path)
+def trained_policy(folder: Path, policy: Policy) -> Policy:
+    """`policy` with the parameters of a run's best checkpoint, or of its last one where no best was kept."""
+    path = best_checkpoint(folder)
     if not path.exists():
-        path = last_checkpoint(run.path)
+        path = last_checkpoint(folder)
     tensors, _ = load_checkpoint(path)
     own = policy.state_dict()
     stored = {name: tensors.get(f"policy.{name}") for name in own}
@@ -95,7 +95,7 @@ def fly_trained(config: Config, run: RunFolder, title: str) -> Flight:
     torch.set_num_threads(config.agent.threads)
     evaluation = config.evaluation
     with open_vector(config, own_memory=True) as vector:
-        policy = trained_policy(run, make_policy(config, vector))
+        policy = trained_policy(run.path, make_policy(config, vector))
         with progress(title, evaluation.episodes, quiet=config.quiet) as show:
             return fly(
                 vector,

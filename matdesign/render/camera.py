@@ -107,7 +107,7 @@ class View:
         right /= np.linalg.norm(right)
         self.axes = np.array([right, np.cross(back, right), back])
         self.width, self.height = width, height
-        points, radii = _extent(scene)
+        points, radii = extent(scene)
         turned = points @ self.axes.T
         low, high = (turned - radii[:, None]).min(axis=0), (turned + radii[:, None]).max(axis=0)
         middle = (low + high) / 2 if camera.target is None else self.axes @ np.array(camera.target, float)
@@ -145,7 +145,7 @@ class View:
         return np.stack([self.width / 2 + seen[:, 0], self.height / 2 - seen[:, 1]], axis=1)
 
 
-def _extent(scene: Scene) -> tuple[Floats, Floats]:
+def extent(scene: Scene) -> tuple[Floats, Floats]:
     """Points [n, 3] and radii [n] of everything in the scene."""
     corners = np.array(np.meshgrid(*[[-0.5, 0.5]] * 3)).reshape(3, 8).T
     boxes = scene.boxes[:, None, :3] + corners * scene.boxes[:, None, 3:6]

@@ -21,6 +21,7 @@ from matdesign.scene import ColourBar, Legend, Scene, Text
 Frame = tuple[Scene, Mapping[str, float]]  # and the value of each label
 
 SUFFIX = ".npz"
+FPS = 25.0
 SHAPES = ("spheres", "cylinders", "lines", "boxes")
 MOST_SHAPES = 50_000_000  # of all frames; 2.2 GB at the most
 MOST_BYTES = 4 << 30  # of a file, unpacked
@@ -41,7 +42,7 @@ class Recording(Sequence[Scene]):
     """
 
     scenes: Sequence[Scene]
-    fps: float = 25.0
+    fps: float = FPS
     labels: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -53,7 +54,7 @@ class Recording(Sequence[Scene]):
                 raise InputError(f"label {name!r} has shape {np.shape(values)}: give one number for each frame")
 
     @classmethod
-    def of(cls, frames: Iterable[Frame], *, fps: float = 25.0) -> Self:
+    def of(cls, frames: Iterable[Frame], *, fps: float = FPS) -> Self:
         """Collect frames, such as those of `matdesign.design.rollout`.
 
         Raises:
@@ -156,7 +157,7 @@ def check_rate(fps: float) -> None:
 
 
 def record_atoms(
-    trajectory: Sequence[Atoms], *, fps: float = 25.0, labels: Mapping[str, NDArray[np.float64]] | None = None
+    trajectory: Sequence[Atoms], *, fps: float = FPS, labels: Mapping[str, NDArray[np.float64]] | None = None
 ) -> Recording:
     """A recording of structures, drawn as `scene_from_atoms` draws them.
 

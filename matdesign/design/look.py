@@ -1,0 +1,105 @@
+"""What `matdesign render` can be told: KEY=VALUE texts, checked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from matdesign.errors import InputError
+from matdesign.render.camera import Camera
+from matdesign.render.film import FROM_ABOVE
+from matdesign.render.image import WHITE, Colour
+from matdesign.render.recording import check_rate
+
+CAMERAS = {
+    "corner": Camera(),
+    "front": Camera(towards=(0.0, -1.0, 0.0)),
+    "right": Camera(towards=(1.0, 0.0, 0.0)),
+    "top": FROM_ABOVE,
+}
+BACKGROUNDS: Mapping[str, Colour | None] = {"white": WHITE, "black": (0.0, 0.0, 0.0), "transparent": None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How something is shown.
+
+    Attributes:
+        frames: which of them; None: all of a trajectory, one episode of a rollout.
+        fps: frames shown in a second; None: those of a recording, else 25.
+        size: width and height in pixels.
+        camera: where from; None: as the scene asks for.
+        background: red, green, blue; None: transparent.
+        captions: whether a film shows the labels of its frames.
+        species: chemical symbol of LAMMPS types 1, 2, ...
+        seed: of a rollout; None: the one that the run is evaluated with.
+    """
+
+    frames: slice | None = None
+    fps: float | None = None
+    size: tuple[int, int] = (1280, 720)
+    camera: Camera | None = None
+    background: Colour | None = WHITE
+    captions: bool = True
+    species: tuple[str, ...] = ()
+    seed: int | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> Self:
+        """Read texts such as frames=0:100:2, size=1280x720, camera=top or camera=1,0,0.5.
+
+        Raises:
+            InputError: a text that cannot be read.
+        """
+        values: dict[str, Any] = {}
+        for name, text in given.items():
+            read, example = SETTINGS[name]
+            try:
+                values[name] = read(text)
+            except (ValueError, KeyError):
+                raise InputError(f"{name}={text} cannot be read: use {example}") from None
+        look = cls(**values)
+        if look.fps is not None:
+            check_rate(look.fps)
+        return look
+
+
+def _frames(text: str) -> slice:
+    parts = [int(part) if part else None for part in text.split(":")]
+    if len(parts) == 1 and parts[0] is not None:
+        return slice(parts[0], parts[0] + 1 or None)
+    if len(parts) == 1 or len(parts) > 3 or parts[2:] == [0]:
+        raise ValueError
+    return slice(*parts)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = map(int, text.split("x"))
+    return width, height
+
+
+def _camera(text: str) -> Camera:
+    if text in CAMERAS:
+        return CAMERAS[text]
+    x, y, z = map(float, text.strip("[]").split(","))
+    return Camera(towards=(x, y, z), up=(0.0, 1.0, 0.0) if x == y == 0 else (0.0, 0.0, 1.0))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.strip("[]").split(","))
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
+# How a text becomes a value, and what a person may write.
+SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "frames": (_frames, "frames=START:STOP:STEP or the number of one frame"),
+    "fps": (float, "a number of frames per second"),
+    "size": (_size, "size=WIDTHxHEIGHT in pixels"),
+    "camera": (_camera, f"one of {', '.join(CAMERAS)}, or a direction such as camera=1,0,0.5"),
+    "background": (BACKGROUNDS.__getitem__, f"one of {', '.join(BACKGROUNDS)}"),
+    "captions": (_flag, "true or false"),
+    "species": (_names, "chemical symbols, species=[Si,Ge]"),
+    "seed": (int, "a whole number"),
+}
