@@ -28,6 +28,7 @@ DERIVED = {
     "measurer",
     "samples",
     "parts",
+    "reachable",
     "target_value",
 }
 

@@ -25,7 +25,7 @@ SCALARS = 11  # without the species
 ORDER_SCALARS = 3  # more where the atoms are rewarded for order
 NEIGHBOUR_SCALARS = 3  # without the species
 
-MEASURING = ("measurer", "samples", "parts", "target_value")  # made by rewards/measured.py
+MEASURING = ("measurer", "samples", "parts", "reachable", "target_value")  # made by rewards/measured.py
 
 SettingValue = bool | int | float | str | list[float] | NDArray[np.float64] | Function
 

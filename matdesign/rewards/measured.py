@@ -1,20 +1,19 @@
 """What the reward `property` measures: a function that C calls with an arrangement of atoms and a seed."""
 
 import ctypes
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
 from matdesign.envs.atoms import SettingValue
 from matdesign.errors import InputError, SimulationError
 from matdesign.properties import System
 from matdesign.properties.measure import MOST_SEEDS, sample_seed
-from matdesign.rewards.target import Target
+from matdesign.rewards.target import Constraint, Target
 from matdesign.sim import Material
 
 _doubles = ctypes.POINTER(ctypes.c_double)
@@ -43,30 +42,30 @@ class _Measured(ctypes.Structure):
     )
 
 
+Asked: TypeAlias = Target | Constraint
+
 _FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Measured))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurer:
-    """Measures arrangements of atoms for environments in C, from any thread; in another process it is pickled to.
+    """Measures arrangements of atoms for environments in C, from any thread; another process gets it by pickling.
 
     Every question comes with a seed, and the samples' seeds follow from it: questions of one episode share them, so
     that the difference of two answers holds little noise. Nothing is kept from one question to the next, and nothing
     is looked up in a cache: no arrangement of atoms in motion comes twice.
 
     Attributes:
-        target: what is measured, and what it should become.
+        asked: targets and constraints.
         material: of the atoms.
         library: path of a liblammps.so.
-        samples: of each measurement; one where nothing is random.
-        scale: distance to the target that counts as 1, in the property's unit.
+        samples: of each measurement of what is random.
     """
 
-    target: Target
+    asked: tuple[Asked, ...]
     material: Material
     library: str | None = None
     samples: int = 1
-    scale: float = 1.0
 
     @property
     def address(self) -> int:
@@ -78,92 +77,99 @@ class Measurer:
         return _FUNCTION(self._answer)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the address, which means nothing elsewhere."""
+        """All but the function, which means nothing elsewhere."""
         return {name: value for name, value in vars(self).items() if name != "_function"}
 
-    def _answer(self, question: Any) -> int:
+    def _answer(self, pointer: Any) -> int:
         """1, or 0 where the arrangement cannot be measured; so it is where Python prints that this raised."""
-        asked = question.contents
-        periodic = np.ctypeslib.as_array(asked.periodic, (3,)).astype(bool)
-        cell = np.ctypeslib.as_array(asked.cell, (3, 3)) * periodic[:, None]
-        symbols = [self.material.species[kind - 1] for kind in asked.type[: asked.atoms]]
-        atoms = Atoms(symbols, np.ctypeslib.as_array(asked.x, (asked.atoms, 3)).copy(), cell=cell, pbc=periodic)
-        system = System(atoms, self.material, library=self.library)
+        question = pointer.contents
+        periodic = np.ctypeslib.as_array(question.periodic, (3,)).astype(bool)
+        cell = np.ctypeslib.as_array(question.cell, (3, 3)) * periodic[:, None]
+        symbols = [self.material.species[kind - 1] for kind in question.type[: question.atoms]]
+        positions = np.ctypeslib.as_array(question.x, (question.atoms, 3)).copy()
+        system = System(Atoms(symbols, positions, cell=cell, pbc=periodic), self.material, library=self.library)
         try:
-            return int(self._measure(asked, system))
+            return int(self._measure(question, system))
         except (InputError, SimulationError):  # InputError: it left what the property makes sense for
             return 0
         finally:
-            asked.evaluations = system.evaluations
+            question.evaluations = system.evaluations
 
-    def _measure(self, asked: Any, system: System) -> bool:
-        measured = self.target.property
-        seeds = [sample_seed(asked.seed, index) for index in range(self.samples)] if measured.random else [0]
-        samples = [measured.sample(system, seed) for seed in seeds]
-        value = measured.estimate(system, samples).value
-        potentials = self._potentials(value)
-        replicas = np.zeros(len(samples))
-        if len(samples) > 1:
+    def _measure(self, question: Any, system: System) -> bool:
+        """Fills the answer; whether all of it is finite."""
+        atoms, potential = question.atoms, 0.0
+        replicas, own, without = np.zeros(self.samples), np.zeros(atoms), np.zeros(atoms)
+        local = all(asked.property.local for asked in self.asked)
+        for index, asked in enumerate(self.asked):
+            measured = asked.property
+            seeds = [sample_seed(question.seed, sample) for sample in range(self.samples)] if measured.random else [0]
+            samples = [measured.sample(system, seed) for seed in seeds]
+            value = measured.estimate(system, samples).value
+            potential -= loss(asked, value)
             rest = [samples[:left] + samples[left + 1 :] for left in range(len(samples))]
-            replicas = self._potentials(*(measured.estimate(system, some).value for some in rest))
-        asked.value, asked.potential = value / self.scale, potentials[0]
-        np.ctypeslib.as_array(asked.replicas, (len(samples),))[:] = replicas
-        finite = math.isfinite(asked.value) and np.isfinite(replicas).all()
-        if measured.local:
-            n = asked.atoms
-            parts = measured.parts(system, samples)
-            start = np.ctypeslib.as_array(asked.start, (n,))
-            if asked.first:
-                start[:] = parts
-            without = self._potentials(*(value - (parts - start) / n))
-            np.ctypeslib.as_array(asked.own, (n,))[:] = self._potentials(*parts)
-            np.ctypeslib.as_array(asked.difference, (n,))[:] = n * (potentials[0] - without)
-            finite &= np.isfinite(parts).all()
-        return bool(finite)
+            left_out = [measured.estimate(system, some).value for some in rest] if len(samples) > 1 else [value]
+            replicas -= [loss(asked, each) for each in left_out]
+            if local:
+                parts = measured.parts(system, samples)
+                start = np.ctypeslib.as_array(question.start, (len(self.asked), atoms))[index]
+                if question.first:
+                    start[:] = parts
+                own -= [loss(asked, part) for part in parts]
+                without -= [loss(asked, each) for each in value - (parts - start) / atoms]
+        question.value = value / asked.scale if len(self.asked) == 1 and isinstance(asked, Target) else -potential
+        question.potential = potential
+        np.ctypeslib.as_array(question.replicas, (self.samples,))[:] = replicas
+        if local:
+            np.ctypeslib.as_array(question.own, (atoms,))[:] = own
+            np.ctypeslib.as_array(question.difference, (atoms,))[:] = atoms * (potential - without)
+        return bool(np.isfinite([potential, *replicas, *own, *without]).all())
 
-    def _potentials(self, *values: float) -> NDArray[np.float64]:
-        """What the reward is the change of: less the distance to the target, in `scale`."""
-        return np.array([-self.target.distance(float(value)) / self.scale for value in values])
+
+def loss(asked: Asked, value: float) -> float:
+    """What a value costs: a target's weighted and scaled distance, a constraint's violation."""
+    if isinstance(asked, Constraint):
+        return asked.violation(float(value))
+    return asked.weight * asked.distance(float(value)) / asked.scale
 
 
 def measured_settings(
-    target: Target,
+    targets: Target | Sequence[Target],
     structure: Atoms,
     material: Material,
     *,
+    constraints: Sequence[Constraint] = (),
     library: str | None = None,
     samples: int | None = None,
-    scale: float | None = None,
 ) -> dict[str, SettingValue]:
-    """Settings of the atoms environment that reward with this target; for those of `atoms_settings`.
+    """Settings of the atoms environment that reward with these targets; they join those of `atoms_settings`.
 
     Args:
-        target: what is measured, and what it should become.
-        structure: the atoms, to see whether the property makes sense for them.
+        targets: one or several, each with its scale and weight.
+        structure: the atoms, to see whether the properties make sense for them.
         material: of the atoms.
+        constraints: what is lost beside the targets is by how much they are violated.
         library: path of a liblammps.so.
-        samples: of each measurement of a random property; default 4. One sample tells no error: every change counts.
-        scale: distance to the target that counts as 1, in the property's unit; default the value to hit, or 1.
+        samples: of each measurement of what is random; default 4. One sample tells no error: every change counts.
 
     Raises:
-        InputError: the property makes no sense for this structure, or a number is out of range.
+        InputError: a property makes no sense for this structure, or `samples` for these properties.
     """
-    measured = target.property
-    measured.check(System(structure, material, library=library))
+    targets = [targets] if isinstance(targets, Target) else targets
+    asked: tuple[Asked, ...] = (*targets, *constraints)
+    for each in asked:
+        each.property.check(System(structure, material, library=library))
+    random = any(each.property.random for each in asked)
     if samples is None:
-        samples = 4 if measured.random else 1
-    if not 1 <= samples <= (MOST_SEEDS if measured.random else 1):
-        most = f"1 to {MOST_SEEDS}" if measured.random else f"1: {measured.name} is not random"
+        samples = 4 if random else 1
+    if not 1 <= samples <= (MOST_SEEDS if random else 1):
+        most = f"1 to {MOST_SEEDS}" if random else "1, for nothing is random"
         raise InputError(f"samples={samples} of each measurement: give {most}")
-    if scale is None:
-        scale = abs(target.value or 0.0) or 1.0
-    if not (0.0 < scale < math.inf):
-        raise InputError(f"scale={scale} of the distance to the target must be a positive number")
     settings: dict[str, SettingValue] = {
-        "measurer": Measurer(target=target, material=material, library=library, samples=samples, scale=scale),
+        "measurer": Measurer(asked=asked, material=material, library=library, samples=samples),
         "samples": samples,
-        "parts": measured.local,
+        "parts": len(asked) if all(each.property.local for each in asked) else 0,
+        "reachable": all(target.goal == "hit" for target in targets),
     }
-    if target.value is not None:
-        settings["target_value"] = target.value / scale
+    if len(asked) == 1 and targets[0].value is not None:
+        settings["target_value"] = targets[0].value / targets[0].scale
     return settings

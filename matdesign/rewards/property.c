@@ -1,26 +1,28 @@
-/* property.c: bring a measured property to its target.
+/* property.c: bring measured properties to their targets.
  *
- * Every `measure_every` control steps, and at the horizon, the property is measured, and the atoms receive, by their
+ * Every `measure_every` control steps, and at the horizon, the properties are measured, and the atoms receive, by their
  * credit (credit.c; default team), the change of the potential
  *
- *     Phi = -D(value) / scale,    D: distance to the target (target.py), scale: see measured.py
+ *     Phi = -sum_k weight_k D_k(value_k) / scale_k - sum_c violation_c
  *
- * Where the property has parts, value = mean p_i, and phi_i = -D(p_i) / scale, which asks every atom for the value, not
- * only their mean. Measurements of one episode share their random numbers, so that most noise is not in the change. A
- * change of Phi smaller than `acceptance` of its own standard errors (jackknife over samples of the change, not of the
- * values) counts as none: nothing is paid and what it is compared with stays, so that small changes add up until they
- * can be told from noise, and all that is paid telescopes to the difference between two measurements.
+ * D: distance to the target, violation: of a constraint (target.py). Where all properties are means of parts p_i, phi_i
+ * is Phi of the parts of atom i: every atom is asked for the value, not only their mean.
+ *
+ * Measurements of one episode share their random numbers, so that most noise is not in the change. A change of Phi
+ * smaller than `acceptance` of its own standard errors (jackknife over samples of the change, not of the values) counts
+ * as none: nothing is paid, and what the next one is compared with stays, so that small changes add up until they can be
+ * told from noise, and all that is paid telescopes to the difference between two measurements.
  *
  * At the horizon control is off: `free_steps` MD steps (with thermostat, if there is one) and a relaxation of at most
- * `relax_evaluations` follow, the property is measured once more, and what holding the atoms had gained beyond that is
- * taken away. The episode terminates: its rewards sum to the improvement of what stays by itself.
+ * `relax_evaluations` follow, the properties are measured once more, and what holding the atoms had gained beyond that
+ * is taken away. The episode terminates: its rewards sum to the improvement of what stays by itself.
  *
- * Range of a step: what the property can change in it; over an episode, D(start) / scale to hit a value, without bound
- * to minimise or maximise. What can be gamed: by going to and fro, nothing (a potential, Ng, Harada and Russell, ICML
- * 1999). Whatever the property does not see: bcc shares q4 and q6 with diamond, so ask for coordination or rdf_match
- * as well; atoms on top of each other count as neighbours: distance_penalty. What fits this episode's random numbers
- * better than others': at most some standard errors, fewer with more samples. A structure that cannot be measured ends
- * the episode as a failure, which costs failure_penalty: give more than can be won.
+ * Range of a step: what the properties can change in it; over an episode, -Phi of its start to hit values, without bound
+ * to minimise or maximise. What can be gamed: by going to and fro, nothing (a potential: Ng, Harada and Russell, ICML
+ * 1999). Whatever the properties do not see: bcc shares q4 and q6 with diamond, so ask for coordination or rdf_match as
+ * well; atoms on top of each other count as neighbours, so add distance_penalty. What fits this episode's random numbers
+ * better than others: at most some standard errors, and fewer with more samples. A structure that cannot be measured
+ * ends the episode as a failure, which costs failure_penalty: give more than can be won.
  */
 #include "property.h"
 #include "../envs/atoms.h"
@@ -30,13 +32,13 @@ typedef struct {
     Measured now;
     double *accepted; /* [samples] replicas of the last accepted measurement */
     double accepted_potential, first_potential, acceptance, target;
-    int every;
+    int every, reachable;
     int64_t free_steps;
 } State;
 
 static int open_reward(Atoms *a, const Settings *s, char *error, size_t bytes) {
     size_t n = (size_t)a->env.agents, samples = (size_t)setting_number(s, "samples");
-    int parts = (int)setting_number(s, "parts");
+    size_t parts = (size_t)setting_number(s, "parts");
     State *state = a->state = calloc(1, sizeof *state);
     if (!state) {
         snprintf(error, bytes, "out of memory");
@@ -48,13 +50,14 @@ static int open_reward(Atoms *a, const Settings *s, char *error, size_t bytes) {
         return -1;
     }
     if (!parts && a->credit != CREDIT_TEAM) {
-        snprintf(error, bytes, "credit %s needs a property that is a mean over atoms, and this one is not: use team",
+        snprintf(error, bytes, "credit %s needs properties that are means over atoms, and not all of these are: use team",
                  credit_names[a->credit]);
         return -1;
     }
     state->every = (int)setting_number(s, "measure_every");
     state->free_steps = (int64_t)setting_number(s, "free_steps");
     state->acceptance = setting_number(s, "acceptance");
+    state->reachable = (int)setting_number(s, "reachable");
     state->target = setting_number(s, "target_value");
     Measured *m = &state->now;
     m->atoms = a->env.agents;
@@ -64,7 +67,7 @@ static int open_reward(Atoms *a, const Settings *s, char *error, size_t bytes) {
     int complete = m->replicas && state->accepted;
     if (parts)
         complete &= (m->own = calloc(n, sizeof(double))) && (m->difference = calloc(n, sizeof(double))) &&
-                    (m->start = calloc(n, sizeof(double)));
+                    (m->start = calloc(n * parts, sizeof(double)));
     if (!complete) snprintf(error, bytes, "out of memory for %zu samples", samples);
     return complete ? 0 : -1;
 }
@@ -152,7 +155,7 @@ static int finish(Atoms *a) {
     }
     atoms_store_result(a);
     double potential = state->now.potential;
-    env_log(&a->env, LOG_PERF, isnan(state->target) ? potential > state->first_potential : potential >= 0.0);
+    env_log(&a->env, LOG_PERF, state->reachable ? potential >= 0.0 : potential > state->first_potential);
     env_log(&a->env, LOG_SCORE, potential);
     env_terminate(&a->env);
     return 0;

@@ -14,12 +14,12 @@ typedef struct {
     const double *cell;    /* [3][3] */
     const int32_t *periodic; /* [3] */
     /* Answered. */
-    double value;          /* in the unit of `scale` */
-    double potential;      /* less the distance to the target, same unit */
-    double *replicas;      /* [samples] the potential with one sample left out, where there are several */
-    double *own;           /* [atoms] the potential of each atom's part alone; NULL where there are no parts */
+    double value;          /* of a single target, in its scale; of several, less the potential */
+    double potential;
+    double *replicas;      /* [samples] the potential with one sample left out, or itself where there is one */
+    double *own;           /* [atoms] the potential of each atom's part; NULL where there are no parts */
     double *difference;    /* [atoms] N times what is lost with the atom's part as at the first question; NULL likewise */
-    double *start;         /* [atoms] the parts at the first question; theirs who answer */
+    double *start;         /* [terms][atoms] the parts at the first question; theirs who answer */
     int64_t evaluations;   /* force evaluations spent on the answer */
 } Measured;
 
