@@ -7,7 +7,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def key(protocol: Any, atoms: Atoms, material: Material, seed: int, *, library: 
     """The SHA-256 of everything a sample depends on, in hexadecimal.
 
     Args:
-        protocol: dataclass instance; its class, the code that measures and all fields count.
+        protocol: a Property; its class, the code that measures and its `identity` count.
         atoms: species, positions, cell, boundaries and momenta count.
         material: what LAMMPS is told counts, and the content of the potential file; names and references do not.
         seed: of the sample; a protocol that is not random should be asked with 0.
@@ -52,7 +52,7 @@ def key(protocol: Any, atoms: Atoms, material: Material, seed: int, *, library: 
     """
     physics = {item.name: getattr(material, item.name) for item in fields(Material) if item.name not in _UNPHYSICAL}
     said = {
-        "protocol": [type(protocol).__qualname__, _code_of(type(protocol)), asdict(protocol)],
+        "protocol": [type(protocol).__qualname__, _code_of(type(protocol)), protocol.identity()],
         "material": physics,
         "potential": material.potential_sha256,
         "lammps": library_info(library).version,

@@ -4,8 +4,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -137,6 +137,10 @@ class Property(ABC):
     def random(self) -> bool:
         """Whether `sample` depends on its seed."""
         return True
+
+    def identity(self) -> Mapping[str, Any]:
+        """What a cached sample of this protocol is known by: its fields; of files it must be what they hold."""
+        return asdict(self)
 
     @abstractmethod
     def unit(self, units: Units) -> str:
