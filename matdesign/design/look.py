@@ -5,18 +5,22 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from matdesign.errors import InputError
+from matdesign.render.atoms import AXES, Bonds, Slice
 from matdesign.render.camera import Camera
-from matdesign.render.film import FROM_ABOVE
-from matdesign.render.image import WHITE, Colour
+from matdesign.render.colours import Scalar
+from matdesign.render.image import WHITE
 from matdesign.render.recording import check_rate
+from matdesign.scene import Triple
 
 CAMERAS = {
     "corner": Camera(),
     "front": Camera(towards=(0.0, -1.0, 0.0)),
     "right": Camera(towards=(1.0, 0.0, 0.0)),
-    "top": FROM_ABOVE,
+    "top": Camera(towards=(0.0, 0.0, 1.0), up=(0.0, 1.0, 0.0)),
 }
-BACKGROUNDS: Mapping[str, Colour | None] = {"white": WHITE, "black": (0.0, 0.0, 0.0), "transparent": None}
+BACKGROUNDS: Mapping[str, Triple | None] = {"white": WHITE, "black": (0.0, 0.0, 0.0), "transparent": None}
+
+FLAGS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +32,11 @@ class Look:
         fps: frames shown in a second; None: those of a recording, else 25.
         size: width and height in pixels.
         camera: where from; None: as the scene asks for.
+        orthographic: whether what is far is as large as what is near.
+        color: scalar that gives atoms their colours; None: their species.
+        bonds: which atoms have bonds; None: none.
+        axes: "xyz" or "abc" for a triad of axes.
+        slice: planes between which atoms are shown; None: all.
         background: red, green, blue; None: transparent.
         captions: whether a film shows the labels of its frames.
         species: chemical symbol of LAMMPS types 1, 2, ...
@@ -38,10 +47,22 @@ class Look:
     fps: float | None = None
     size: tuple[int, int] = (1280, 720)
     camera: Camera | None = None
-    background: Colour | None = WHITE
+    orthographic: bool = False
+    color: Scalar | None = None
+    bonds: Bonds | None = None
+    axes: str | None = None
+    slice: Slice | None = None
+    background: Triple | None = WHITE
     captions: bool = True
     species: tuple[str, ...] = ()
     seed: int | None = None
+
+    @property
+    def of_atoms(self) -> dict[str, Any]:
+        """What concerns atoms, as options of `record_atoms`; only what was asked for."""
+        slices = () if self.slice is None else (self.slice,)
+        options = {"colour": self.color, "bonds": self.bonds, "axes": self.axes, "slices": slices}
+        return {name: value for name, value in options.items() if value}
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Self:
@@ -88,8 +109,26 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.strip("[]").split(","))
 
 
+def _color(text: str) -> Scalar | None:
+    return None if text == "species" else Scalar(values=text)
+
+
+def _bonds(text: str) -> Bonds | None:
+    return (Bonds() if _flag(text) else None) if text in FLAGS else Bonds(cutoff=float(text))
+
+
+def _axes(text: str) -> str:
+    return AXES[AXES.index(text)]
+
+
+def _slice(text: str) -> Slice:
+    normal, low, high = text.split(":")
+    h_k_l = tuple(map(int, normal)) if normal.isdecimal() else normal
+    return Slice(normal=h_k_l, low=float(low or "-inf"), high=float(high or "inf"))  # type: ignore[arg-type]
+
+
 def _flag(text: str) -> bool:
-    return {"true": True, "false": False}[text]
+    return FLAGS[text]
 
 
 # How a text becomes a value, and what a person may write.
@@ -98,6 +137,11 @@ SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "fps": (float, "a number of frames per second"),
     "size": (_size, "size=WIDTHxHEIGHT in pixels"),
     "camera": (_camera, f"one of {', '.join(CAMERAS)}, or a direction such as camera=1,0,0.5"),
+    "orthographic": (_flag, "true or false"),
+    "color": (_color, "species, or the name of an array of the atoms"),
+    "bonds": (_bonds, "true, false or the length of the longest bond"),
+    "axes": (_axes, "xyz or abc"),
+    "slice": (_slice, "slice=z:LOW:HIGH, or Miller indices in place of x, y, z"),
     "background": (BACKGROUNDS.__getitem__, f"one of {', '.join(BACKGROUNDS)}"),
     "captions": (_flag, "true or false"),
     "species": (_names, "chemical symbols, species=[Si,Ge]"),

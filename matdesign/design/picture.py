@@ -1,5 +1,6 @@
 """Pictures and films of runs and of files."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from matdesign.design.report import counted, progress
 from matdesign.design.rollout import record_run
 from matdesign.errors import InputError
 from matdesign.render.atoms import scene_from_atoms
-from matdesign.render.camera import Camera
+from matdesign.render.camera import Camera, natural_camera
 from matdesign.render.film import pictures
 from matdesign.render.image import render, save, side_by_side
 from matdesign.render.recording import FPS, SUFFIX, Recording, record_atoms
@@ -62,14 +63,17 @@ def render_job(source: Path, output: Path | None, look: Look) -> Path:
         check_video(output, look.fps or FPS)
     structure = _structure(source) if source.is_dir() and not film else None
     if structure is not None:
-        recording, default = record_atoms([structure]), source / EXPORTS / f"{BEST}-structure.png"
+        recording, default = record_atoms([structure], **look.of_atoms), source / EXPORTS / f"{BEST}-structure.png"
     elif source.is_dir():
         recording, default = _flown(source, look), source / EXPORTS / "rollout.mp4"
     else:
         recording = _stored(source, look)
         default = source.with_suffix(".mp4" if len(recording) > 1 else ".png")
     path = output or default
-    draw = partial(pictures, size=look.size, camera=look.camera, background=look.background)
+    camera = look.camera or natural_camera(recording[0])
+    if look.orthographic:
+        camera = replace(camera, field_of_view=0.0)
+    draw = partial(pictures, size=look.size, camera=camera, background=look.background)
     if not is_film(path):
         save(next(draw(recording[-1:], captions=False, quality=FINE)), path)
         return path
@@ -86,6 +90,7 @@ def _structure(folder: Path) -> Atoms | None:
 
 
 def _flown(folder: Path, look: Look) -> Recording:
+    _refuse_atoms(look, folder)
     chosen = look.frames or slice(None)
     stop = chosen.stop if chosen.stop is not None and chosen.stop > 0 else None
     return _part(record_run(folder, frames=stop, seed=look.seed, fps=look.fps or FPS), chosen, folder)
@@ -93,9 +98,17 @@ def _flown(folder: Path, look: Look) -> Recording:
 
 def _stored(file: Path, look: Look) -> Recording:
     if file.suffix == SUFFIX:
+        _refuse_atoms(look, file)
         return _part(Recording.load(file), look.frames or slice(None), file)
     trajectory = read_trajectory(file, species=look.species, frames=look.frames or slice(None))
-    return record_atoms(trajectory, fps=look.fps or FPS, labels=trajectory_labels(trajectory))
+    return record_atoms(trajectory, fps=look.fps or FPS, labels=trajectory_labels(trajectory), **look.of_atoms)
+
+
+def _refuse_atoms(look: Look, source: Path) -> None:
+    if look.of_atoms:
+        raise InputError(
+            f"color, bonds, axes and slice are for structures, {source} shows what was flown: leave them out"
+        )
 
 
 def _part(recording: Recording, frames: slice, source: Path) -> Recording:

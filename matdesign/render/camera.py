@@ -77,7 +77,7 @@ class Camera:
 
         What the frames of a video need, so that only what moves in the scene moves in the picture.
         """
-        extents = [_extent(scene) for scene in scenes]
+        extents = [extent(scene) for scene in scenes]
         points, radii = np.concatenate([e[0] for e in extents]), np.concatenate([e[1] for e in extents])
         middle = ((points - radii[:, None]).min(axis=0) + (points + radii[:, None]).max(axis=0)) / 2
         reach = float((np.linalg.norm(points - middle, axis=1) + radii).max())
@@ -86,7 +86,9 @@ class Camera:
 
 def natural_camera(scene: Scene) -> Camera:
     """From above, without perspective, for a scene that is flat like a board; else the default one."""
-    points, radii = _extent(scene)
+    points, radii = extent(scene)
+    if len(points) == 0:
+        return Camera()
     size = (points + radii[:, None]).max(axis=0) - (points - radii[:, None]).min(axis=0)
     if size[2] < FLAT * size[:2].min():
         return Camera(towards=(0.0, 0.0, 1.0), up=(0.0, 1.0, 0.0), field_of_view=0.0, margin=0.03)

@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from matdesign.errors import InputError
 from matdesign.files import replace_file
-from matdesign.render.atoms import scene_from_atoms
+from matdesign.render.atoms import FILL, FILL_WITH_BONDS, Bonds, scene_from_atoms, touching_radii
+from matdesign.render.colours import Scalar
 from matdesign.scene import ColourBar, Legend, Scene, Text
 
 Frame = tuple[Scene, Mapping[str, float]]  # and the value of each label
@@ -157,36 +158,46 @@ def check_rate(fps: float) -> None:
 
 
 def record_atoms(
-    trajectory: Sequence[Atoms], *, fps: float = FPS, labels: Mapping[str, NDArray[np.float64]] | None = None
+    trajectory: Sequence[Atoms],
+    *,
+    fps: float = FPS,
+    labels: Mapping[str, NDArray[np.float64]] | None = None,
+    colour: Scalar | None = None,
+    bonds: Bonds | None = None,
+    **options: Any,
 ) -> Recording:
-    """A recording of structures, drawn as `scene_from_atoms` draws them.
-
-    Spheres have the radii of the last structure in every frame: atoms do not breathe while their distances change.
+    """A recording of structures, drawn as `scene_from_atoms` draws them, with the same sizes and colours in all frames.
 
     Args:
-        trajectory: at least one structure; their numbers of atoms may differ.
+        trajectory: at least one structure; their numbers of atoms may differ. The radii are those of the last one.
         fps: frames shown in a second.
         labels: as in `Recording`.
+        colour: a scalar that gives the atoms their colours; its limits, unless given, are those of all structures.
+        bonds: which atoms have bonds.
+        options: of `scene_from_atoms`.
 
     Raises:
         InputError: as `scene_from_atoms`, or more than memory should hold.
     """
     if not trajectory:
         raise InputError("a recording needs at least one structure, there is none")
-    last = _radius_unit(trajectory[-1], scene_from_atoms(trajectory[-1]))
+    last = trajectory[-1]
+    fill = FILL_WITH_BONDS if bonds else FILL
+    unit = fill * touching_radii(last)[0] / covalent_radii[last.numbers[0]]
+    if colour is not None:
+        seen = np.concatenate([colour.of(atoms) for atoms in trajectory])
+        seen = seen[np.isfinite(seen)]
+        if len(seen) and np.ptp(seen) > 0:
+            low = float(seen.min()) if colour.low is None else colour.low
+            high = float(seen.max()) if colour.high is None else colour.high
+            colour = replace(colour, low=low, high=high)
 
     def frames() -> Iterator[Frame]:
         for atoms in trajectory:
-            scene = scene_from_atoms(atoms)
-            scene.spheres[:, 3] *= last / _radius_unit(atoms, scene)
-            yield scene, {}
+            radii = covalent_radii[atoms.numbers] * unit
+            yield scene_from_atoms(atoms, radii=radii, colour=colour, bonds=bonds, **options), {}
 
     return Recording(scenes=Recording.of(frames()).scenes, fps=fps, labels=labels or {})
-
-
-def _radius_unit(atoms: Atoms, scene: Scene) -> float:
-    """Radii are covalent ones times this."""
-    return float(scene.spheres[0, 3] / covalent_radii[atoms.numbers[0]])
 
 
 def _split(rows: NDArray[np.float32], counts: NDArray[np.int64]) -> list[NDArray[np.float32]]:
