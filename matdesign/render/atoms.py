@@ -16,7 +16,7 @@ from matdesign.render.colours import Scalar, by_species
 from matdesign.scene import Legend, Scene, triple
 
 CELL = (0.35, 0.38, 0.42, 1.0)
-FILL, FILL_WITH_BONDS = 0.92, 0.5
+FILL, FILL_WITH_BONDS, BOND = 0.92, 0.6, 0.26
 AXES = ("xyz", "abc")
 
 
@@ -27,7 +27,7 @@ class Bonds:
     Attributes:
         factor: those not farther apart than this times the sum of their covalent radii.
         cutoff: those not farther apart than this, in the atoms' unit, whatever their species; in place of `factor`.
-        radius: of the bonds, in the atoms' unit; default: a third of the smallest atom's.
+        radius: of the bonds, in the atoms' unit; default: about a quarter of the smallest atom's.
     """
 
     factor: float = 1.2
@@ -94,7 +94,7 @@ def scene_from_atoms(
     Args:
         atoms: at least one, lengths in any unit.
         fill: radii of neighbours add up to this fraction of their distance, for the median atom; 1 means touching;
-            default: 0.92, or 0.5 with bonds.
+            default: 0.92, or 0.6 with bonds.
         radii: of the atoms, in their unit, [atoms], in place of `fill`; the frames of a video need the same:
             `0.92 * touching_radii(first)`.
         cell: whether to draw the cell.
@@ -172,7 +172,7 @@ def _bonds(atoms: Atoms, bonds: Bonds, kept: NDArray[np.bool_], spheres: NDArray
     rows = np.ones((len(i), 11), np.float32)
     rows[:, :3] = atoms.positions[i]
     rows[:, 3:6] = atoms.positions[i] + vectors / 2
-    rows[:, 6] = bonds.radius if bonds.radius is not None else spheres[:, 3].min() / 3
+    rows[:, 6] = bonds.radius if bonds.radius is not None else BOND * spheres[:, 3].min()
     rows[:, 7:10] = spheres[i, 4:7]
     return rows
 

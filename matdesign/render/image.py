@@ -25,7 +25,7 @@ def render(
     size: tuple[int, int] = (1280, 720),
     camera: Camera | None = None,
     background: Triple | None = WHITE,
-    depth_cue: float = 0.2,
+    depth_cue: float = 0.1,
     quality: Quality = FINE,
     threads: int | None = None,
 ) -> Image.Image:
@@ -64,7 +64,7 @@ def render(
         line_width=max(THINNEST * samples, LINE * unit),
         threads=threads,
     )
-    image = Image.fromarray(pixels if background is None else np.ascontiguousarray(pixels[..., :3]))
+    image = Image.fromarray(pixels)
     write_texts(image, scene, view, samples)
     if scene.legend.axes:
         draw_triad(image, scene.legend.axes, view, background)

@@ -49,48 +49,55 @@ void light_draw_map(const Light *light, int32_t lamp, const Shapes *shapes, cons
     }
 }
 
-static int texel(float place, int size) {
-    const int index = (int)place;
-    return index < 0 ? 0 : index >= size ? size - 1 : index;
+/* What a lamp gives the eye off a mirror-like coat (Blinn 1977), from the direction halfway between the two. */
+static float shine(const float lamp[3], const float place[3], const float normal[3], float inverse_eye) {
+    const float eye[3] = {-inverse_eye * place[0], -inverse_eye * place[1], 1.0f - inverse_eye * place[2]};
+    const float away = 1.0f / sqrtf(eye[0] * eye[0] + eye[1] * eye[1] + eye[2] * eye[2]);
+    float square = 0.0f, along = 0.0f;
+    for (int axis = 0; axis < 3; axis++) {
+        const float half = eye[axis] * away + lamp[axis];
+        square += half * half;
+        along += half * normal[axis];
+    }
+    float light = along > 0.0f ? along / sqrtf(square) : 0.0f;
+    for (int power = 0; power < SHARPNESS; power++) light *= light;
+    return light;
 }
 
-/* One lamp's part of the sum; `half` is the direction halfway between it and the middle of the picture's eye. */
 static void add_lamp(const Light *light, int32_t lamp, Points *points, float inverse_eye) {
     const float *row = light->lamps + LAMP_COLUMNS * lamp;
     const uint16_t *map = map_of(light, lamp);
-    const int size = light->map_size;
-    const float scale = map_scale(light), middle = 0.5f * (float)size, offset = 1.5f / scale;
+    const float scale = map_scale(light), middle = 0.5f * (float)light->map_size, end = (float)(light->map_size - 1);
     const float unit = 0.5f * LAST / light->radius, inverse_softness = 1.0f / (light->softness * unit);
-    float axes[3][3];
+    float axes[3][3], start[3], facing[BATCH], level[BATCH];
+    int32_t texel[BATCH];
     lamp_axes(row, axes);
+    for (int axis = 0; axis < 3; axis++)
+        start[axis] = axes[axis][0] * light->centre[0] + axes[axis][1] * light->centre[1] +
+                      axes[axis][2] * light->centre[2];
+    /* From a texel or so above the surface, so that it does not hide from itself between the map's samples. */
+    const float offset = 1.5f / scale;
+    const float *const *n = (const float *const[]){points->normal[0], points->normal[1], points->normal[2]};
+    const float *const *p = (const float *const[]){points->place[0], points->place[1], points->place[2]};
     for (int i = 0; i < points->count; i++) {
-        const float n[3] = {points->normal[0][i], points->normal[1][i], points->normal[2][i]};
-        const float facing = n[0] * row[0] + n[1] * row[1] + n[2] * row[2];
-        if (facing <= 0.0f) continue;
-        /* From a texel or so above the surface, so that it does not hide from itself between the map's samples. */
-        const float p[3] = {points->place[0][i], points->place[1][i], points->place[2][i]};
-        float at[3];
-        for (int axis = 0; axis < 3; axis++)
-            at[axis] = axes[axis][0] * (p[0] + offset * n[0] - light->centre[0]) +
-                       axes[axis][1] * (p[1] + offset * n[1] - light->centre[1]) +
-                       axes[axis][2] * (p[2] + offset * n[2] - light->centre[2]);
-        const int column = texel(middle + at[0] * scale, size), line = texel(middle - at[1] * scale, size);
-        const float above = ((float)map[line * size + column] - (at[2] + light->radius) * unit) * inverse_softness;
+        const float nx = n[0][i], ny = n[1][i], nz = n[2][i];
+        const float x = p[0][i] + offset * nx, y = p[1][i] + offset * ny, z = p[2][i] + offset * nz;
+        const float right = middle + scale * (axes[0][0] * x + axes[0][1] * y + axes[0][2] * z - start[0]);
+        const float down = middle - scale * (axes[1][0] * x + axes[1][1] * y + axes[1][2] * z - start[1]);
+        const float near = axes[2][0] * x + axes[2][1] * y + axes[2][2] * z - start[2];
+        const float column = right < 0.0f ? 0.0f : right, line = down < 0.0f ? 0.0f : down;
+        texel[i] = (int32_t)(line > end ? end : line) * light->map_size + (int32_t)(column > end ? end : column);
+        level[i] = (near + light->radius) * unit;
+        facing[i] = nx * row[0] + ny * row[1] + nz * row[2];
+    }
+    for (int i = 0; i < points->count; i++) {
+        if (facing[i] <= 0.0f) continue;
+        const float above = ((float)map[texel[i]] - level[i]) * inverse_softness;
         const float seen = above <= 0.0f ? 1.0f : above >= 1.0f ? 0.0f : 1.0f - above;
-        points->diffuse[i] += row[3] * facing * seen;
-        if (row[4] > 0.0f) {
-            /* Blinn 1977. */
-            float eye[3] = {-inverse_eye * p[0], -inverse_eye * p[1], 1.0f - inverse_eye * p[2]};
-            const float away = 1.0f / sqrtf(eye[0] * eye[0] + eye[1] * eye[1] + eye[2] * eye[2]);
-            float length = 0.0f, along = 0.0f;
-            for (int axis = 0; axis < 3; axis++) {
-                const float half = eye[axis] * away + row[axis];
-                length += half * half;
-                along += half * n[axis];
-            }
-            float shine = along > 0.0f ? along / sqrtf(length) : 0.0f;
-            for (int power = 0; power < SHARPNESS; power++) shine *= shine;
-            points->highlight[i] += row[4] * shine * seen;
+        points->diffuse[i] += row[3] * facing[i] * seen;
+        if (row[4] > 0.0f && seen > 0.0f) {
+            const float place[3] = {p[0][i], p[1][i], p[2][i]}, normal[3] = {n[0][i], n[1][i], n[2][i]};
+            points->highlight[i] += row[4] * seen * shine(row, place, normal, inverse_eye);
         }
     }
 }

@@ -19,8 +19,8 @@ typedef struct {
     float line_width;           /* samples */
 } Picture;
 
-/* Fills rgba [height][width][4], gamma encoded; opaque unless the background is transparent. 0, or -1 where memory or
- * threads ran out. The picture does not depend on the number of threads. */
-int picture_draw(Picture *picture, uint8_t *rgba);
+/* Fills pixels [height][width][3], gamma encoded, or [4] with the opacity where the background is transparent. 0, or -1
+ * where memory or threads ran out. The picture does not depend on the number of threads. */
+int picture_draw(Picture *picture, uint8_t *pixels);
 
 #endif

@@ -82,7 +82,7 @@ def draw(
     line_width: float,
     threads: int | None,
 ) -> NDArray[np.uint8]:
-    """The scene without texts and legend, [height, width, 4]; the view is that of the samples, not of the pixels."""
+    """The scene without texts and legend, [height, width, 3 or 4]; the view is that of the samples, not of the pixels."""
     rows = {}
     for name in ("spheres", "cylinders", "boxes", "lines"):
         rows[name] = np.array(getattr(scene, name), np.float32, order="C")
@@ -123,7 +123,7 @@ def draw(
         outline_light=0.05,
         line_width=line_width,
     )
-    pixels = np.empty((height, width, 4), np.uint8)
+    pixels = np.empty((height, width, 4 if transparent else 3), np.uint8)
     if _draw(ctypes.byref(picture), pixels.ctypes.data) != 0:
         raise MatdesignError(
             f"a picture of {width} x {height} pixels needs more memory than there is: ask for a smaller one"

@@ -30,7 +30,7 @@ class Quality:
 
 
 FAST = Quality(samples=2, sky=24, key=4, map_size=256)  # for videos
-FINE = Quality(samples=4, sky=128, key=16, map_size=512)  # for figures
+FINE = Quality(samples=4, sky=128, key=32, map_size=512)  # for figures
 
 
 def _spiral(count: int, lowest: float) -> NDArray[np.float64]:
