@@ -1,4 +1,5 @@
 /* test_sim_atoms.c: the atoms environment under actions and settings that break its simulations. */
+#include "../../matdesign/rewards/property.h"
 #include "../../matdesign/sim/lammps_api.h"
 #include "lammps.h"
 
@@ -7,10 +8,25 @@ extern const Environment environment_atoms;
 enum { ATOMS = 32 };
 
 typedef struct {
-    const char *control, *reward;
+    const char *control, *reward, *credit;
     double strength, md_steps;
-    int periodic, threads, fails;
+    int periodic, threads, fails; /* -1: now and then */
 } Case;
+
+/* Mean x, to be large, with the noise of two samples; one answer in fifty fails. */
+static int measure(Measured *m) {
+    double sum = 0.0;
+    for (int i = 0; i < m->atoms; i++) {
+        if (m->first) m->start[i] = m->x[3 * i];
+        m->own[i] = m->x[3 * i];
+        m->difference[i] = m->x[3 * i] - m->start[i];
+        sum += m->x[3 * i];
+    }
+    m->value = m->potential = sum / m->atoms;
+    for (int s = 0; s < m->samples; s++) m->replicas[s] = m->potential + 1e-3 * (double)((m->seed >> s) % 7);
+    m->evaluations = 3;
+    return (int)(fabs(m->potential * 1e6)) % 50 != 7 && isfinite(m->potential);
+}
 
 static void fly(const Case *c) {
     double x[3 * ATOMS], types[ATOMS], horizon = 6, neighbours = 12, reference = -100, relax = 20, one = 1, kt = 0.2;
@@ -19,6 +35,7 @@ static void fly(const Case *c) {
     for (int i = 0; i < ATOMS; i++) types[i] = type[i];
     double friction = strcmp(c->control, "kick") == 0 || strcmp(c->control, "force") == 0;
     double bath = friction > 0.0 ? kt : 0.0;
+    double measurer = (double)(uintptr_t)measure, parts = 1, samples = 2, penalty = 3, free_steps = 7;
     char commands[2048] = "";
     for (int i = 0; i < CRYSTAL_COMMANDS; i++) {
         const char *line = crystal_commands[i];
@@ -42,6 +59,12 @@ static void fly(const Case *c) {
         {.name = "start_kt", .numbers = &kt, .count = 1},
         {.name = "kt", .numbers = &bath, .count = 1},
         {.name = "friction", .numbers = &friction, .count = 1},
+        {.name = "measurer", .numbers = &measurer, .count = 1},
+        {.name = "parts", .numbers = &parts, .count = 1},
+        {.name = "samples", .numbers = &samples, .count = 1},
+        {.name = "distance_penalty", .numbers = &penalty, .count = 1},
+        {.name = "free_steps", .numbers = &free_steps, .count = 1},
+        {.name = "credit", .text = c->credit},
     };
     Fixture f;
     if (fixture_open(&f, &environment_atoms, values, sizeof values / sizeof *values, 3, c->threads))
@@ -66,7 +89,7 @@ static void fly(const Case *c) {
     int failures = -1;
     for (int i = 0; environment_atoms.log_names[i]; i++)
         if (strcmp(environment_atoms.log_names[i], "failures") == 0) failures = i;
-    CHECK(failures >= 0 && (means[failures] > 0.0f) == c->fails);
+    CHECK(failures >= 0 && (c->fails < 0 || (means[failures] > 0.0f) == c->fails));
     scene_free(&scene);
     fixture_close(&f);
 }
@@ -100,10 +123,12 @@ int main(int argc, char **argv) {
     CHECK(lammps_bound());
     settings_that_fail();
     const Case cases[] = {
-        {"kick", "energy", 0.2, 5, 1, 1, 0},         {"velocity", "goal", 1.0, 5, 0, 2, 0},
-        {"force", "energy", 5.0, 5, 0, 3, 0},        {"displacement", "goal", 0.01, 1, 1, 2, 0},
-        {"displacement", "energy", 0.01, 3, 0, 1, 0}, {"velocity", "energy", 1000.0, 20, 1, 2, 1},
-        {"kick", "goal", 1000.0, 20, 1, 3, 1},       {"displacement", "energy", 1000.0, 2, 1, 1, 1},
+        {"kick", "energy", "mix", 0.2, 5, 1, 1, 0},         {"velocity", "goal", "own", 1.0, 5, 0, 2, 0},
+        {"force", "energy", "mix", 5.0, 5, 0, 3, 0},        {"displacement", "goal", "own", 0.01, 1, 1, 2, 0},
+        {"displacement", "energy", "mix", 0.01, 3, 0, 1, 0}, {"velocity", "energy", "mix", 1000.0, 20, 1, 2, 1},
+        {"kick", "goal", "own", 1000.0, 20, 1, 3, 1},       {"displacement", "energy", "mix", 1000.0, 2, 1, 1, 1},
+        {"kick", "property", "difference", 0.2, 5, 1, 2, -1}, {"displacement", "property", "own", 0.01, 1, 0, 1, -1},
+        {"force", "property", "team", 1000.0, 20, 1, 2, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) fly(&cases[i]);
     puts("atoms: ok");
