@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from matdesign.agents.softexit import SIGNALS, Interrupted
 from matdesign.choices import CONF, groups
@@ -20,7 +20,7 @@ from matdesign.errors import InputError, MatdesignError
 from matdesign.typed import closest
 
 BAD_INPUT = 2  # exit status
-# What --resume lets change.
+# What --resume lets change, of training and of a design.
 BUDGET = (
     "agent.ppo.total_agent_steps",
     "agent.time_limit",
@@ -30,6 +30,27 @@ BUDGET = (
     "env.name",
     "lammps.library",
 )
+
+DESIGN_BUDGET = ("search.designs", "search.evaluations", "search.repeats", "search.compare", "processes")
+VERIFICATION = "verification."
+# Groups of choices.
+OF_DESIGN = ("material", "target", "space", "search", "verification", "env", "agent", "render")
+OF_TRAINING = ("material", "env", "agent", "evaluation", "render")
+
+DESIGN_SETTINGS = """\
+  target.property=NAME             what is to change: see matdesign measure --help
+  target.goal=maximise             minimise, maximise or hit
+  target.value=0.06                to hit, in the property's unit
+  target.constraints=[...]         hard ones: [{property: density, minimum: 1.6}]
+  search.designs=512               how many each search measures
+  search.compare=[random,genetic]  other methods, with the same budget
+  search.repeats=5                 searches of each method, with seeds of their own
+  agent.checkpoint=RUN             a trained policy, to be used without training
+  verification.candidates=3        best designs that are verified
+  seed=1                           of everything random
+  processes=2                      worked in side by side (default: one a core)
+  output=DIR                       run folder (default: runs/DATE-TIME-VERB-NAME)
+  quiet=true                       no progress"""
 
 SETTINGS = """\
   seed=1                           of everything random
@@ -81,29 +102,43 @@ class Parser(argparse.ArgumentParser):
 
 
 def _design(arguments: argparse.Namespace) -> int:
+    from matdesign.config import load_design
     from matdesign.design.job import check_design, design
+    from matdesign.design.run import RunFolder
 
-    return _job("design", check_design, design, arguments)
+    known = (*BUDGET, *DESIGN_BUDGET)
+    return _job("design", load_design, RunFolder.design_config, check_design, design, arguments, known)
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from matdesign.design.job import check_train, train
-
-    return _job("train", check_train, train, arguments)
-
-
-def _job(verb: str, check: Callable[..., None], job: Callable[..., None], arguments: argparse.Namespace) -> int:
     from matdesign.config import load
+    from matdesign.design.job import check_train, train
+    from matdesign.design.run import RunFolder
+
+    return _job("train", load, RunFolder.config, check_train, train, arguments, BUDGET)
+
+
+def _job(
+    verb: str,
+    load: Callable[..., Any],
+    stored: Callable[..., Any],
+    check: Callable[..., None],
+    job: Callable[..., None],
+    arguments: argparse.Namespace,
+    budget: Sequence[str],
+) -> int:
+    """A job in a run folder of its own, or one that goes on: `load` and `stored` read its configuration."""
     from matdesign.design.run import RunFolder
 
     if arguments.resume:
         for text in arguments.settings:
-            if text.split("=")[0] not in BUDGET:
-                raise InputError(f"{text!r} cannot change on resuming: only {', '.join(BUDGET)} can")
+            key = text.split("=")[0]
+            if key not in budget and not (verb == "design" and key.startswith(VERIFICATION)):
+                raise InputError(f"{text!r} cannot change on resuming: only {', '.join(budget)} can")
         run = RunFolder.open(arguments.resume)
         if run.verb != verb:
             raise InputError(f"{run.path} is a run of {run.verb}: use matdesign {run.verb} --resume {run.path}")
-        config = run.config(arguments.settings)
+        config = stored(run, arguments.settings)
     else:
         config = load(arguments.settings, arguments.config_dir)
         check(config)
@@ -207,13 +242,20 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 VERBS = {
     "design": Verb(
-        summary="train a policy, let it arrange atoms, relax and export the best structure",
-        description="Trains one policy shared by all atoms, flies it, compares it with a classical search at equal\n"
-        "counting, and exports the best structure found. Without arguments: the default job.",
+        summary="find the arrangement of atoms that does what is asked, verified and ranked",
+        description="Searches for the arrangement of a material's atoms that meets a target, by a policy shared by\n"
+        "all atoms and by classical methods with the same budget; measures the best ones again, independently,\n"
+        "beside what anyone would try first; leaves structure files, a database and a report. Without arguments: the\n"
+        "default job.",
         run=_design,
         resumes=True,
-        settings=SETTINGS,
-        examples=("matdesign design", "matdesign design seed=1 output=runs/a", "matdesign design --resume runs/a"),
+        settings=DESIGN_SETTINGS,
+        examples=(
+            "matdesign design",
+            "matdesign design target=high_conductivity space=layers search=bayesian output=runs/a",
+            "matdesign design target=hit target.property=bulk_modulus target.value=160 material=nial",
+            "matdesign design --resume runs/a",
+        ),
     ),
     "train": Verb(
         summary="train a policy in an environment",
@@ -346,8 +388,8 @@ def _parser(name: str) -> Parser:
     parts += ["[GROUP=CHOICE ...]" if configurable else "", "[KEY=VALUE ...]" if verb.settings else "", "[options]"]
     text = []
     if configurable:
-        offered = {group: names for group, names in groups(CONF).items() if group == "material" or not verb.takes_file}
-        lines = [f"  {group:<11}{', '.join(choices)}" for group, choices in offered.items()]
+        own = ("material",) if verb.takes_file else OF_DESIGN if verb.run is _design else OF_TRAINING
+        lines = [f"  {group:<13}{', '.join(choices)}" for group, choices in groups(CONF).items() if group in own]
         text.append("\n".join(["groups and their choices:", *lines]))
     if verb.takes_file:
         from matdesign.properties import catalogue

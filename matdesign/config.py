@@ -5,7 +5,7 @@ The only module that knows Hydra.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,19 +19,31 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from matdesign.choices import CONF, groups
+from matdesign.design_sections import DesignConfig
 from matdesign.errors import InputError
 from matdesign.properties import catalogue, find
+from matdesign.properties.property import Property
 from matdesign.sections import Config, MeasurementConfig
 from matdesign.typed import build, closest, keys
 
 OF_A_CRYSTAL = ("kind", "lattice", "a", "c", "sublattices", "atoms", "density")  # of a structure that no file gives
-FREE = ("env.settings.", "target.references.", "property.")  # below these any key may stand
+FREE = (
+    "env.settings.",
+    "evaluation.references.",
+    "search.settings.",
+    "property.",
+    "target.property.",
+    "target.verified_by.",
+)  # below these any key may stand
+PROPERTIES = ("property", "verified_by")  # settings that name a property, and below it its protocol
 
-T = TypeVar("T", Config, MeasurementConfig)
+T = TypeVar("T", Config, DesignConfig, MeasurementConfig)
+S = TypeVar("S", Config, DesignConfig)
+ROOTS: dict[type, str] = {Config: "train", DesignConfig: "design", MeasurementConfig: "measure"}  # files at the top
 
 
 def load(overrides: Sequence[str] = (), config_dir: Path | None = None) -> Config:
-    """The default configuration with `overrides` applied.
+    """What training and flying are told: the default configuration with `overrides` applied.
 
     Args:
         overrides: GROUP=CHOICE or KEY=VALUE, in Hydra's grammar.
@@ -41,7 +53,17 @@ def load(overrides: Sequence[str] = (), config_dir: Path | None = None) -> Confi
         InputError: anything that cannot be used; the message names value and remedy.
     """
     choices, values = _split(overrides, config_dir, Config)
-    return _finish(Config, _compose("config", choices, config_dir), values)
+    return _finish(Config, _compose(ROOTS[Config], choices, config_dir), values)
+
+
+def load_design(overrides: Sequence[str] = (), config_dir: Path | None = None) -> DesignConfig:
+    """What to design, as `load`."""
+    choices, values = _split(overrides, config_dir, DesignConfig)
+    config = _compose(ROOTS[DesignConfig], choices, config_dir)
+    given = {override.get_key_element() for override in values}
+    if "target.value" in given and "target.goal" not in given and config.target.goal in ("minimise", "maximise"):
+        config.target.goal = "hit"  # what else could a value be for
+    return _finish(DesignConfig, config, values)
 
 
 def load_measurement(
@@ -52,7 +74,7 @@ def load_measurement(
     store = ConfigStore.instance()
     for name in catalogue():
         store.store(group="property", name=name, node={"name": name})
-    config = _compose("measure", choices, config_dir)
+    config = _compose(ROOTS[MeasurementConfig], choices, config_dir)
     if file is not None:
         OmegaConf.set_struct(config, False)
         config.material.structure = {"kind": "file", "path": file}
@@ -64,7 +86,16 @@ def load_measurement(
 
 
 def load_stored(path: Path, overrides: Sequence[str] = (), config_dir: Path | None = None) -> Config:
-    """The configuration that `dump` wrote to `path`, with `overrides` applied; raises as `load` does."""
+    """The configuration of training that `dump` wrote to `path`, with `overrides` applied; raises as `load` does."""
+    return _stored(Config, path, overrides, config_dir)
+
+
+def load_stored_design(path: Path, overrides: Sequence[str] = (), config_dir: Path | None = None) -> DesignConfig:
+    """The same of a design."""
+    return _stored(DesignConfig, path, overrides, config_dir)
+
+
+def _stored(kind: type[S], path: Path, overrides: Sequence[str], config_dir: Path | None) -> S:
     try:
         text = path.read_text(encoding="utf-8")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):  # a few lines can stand for gigabytes
@@ -74,18 +105,21 @@ def load_stored(path: Path, overrides: Sequence[str] = (), config_dir: Path | No
         raise InputError(f"cannot read {path} ({_one_line(error)}): give the folder of a run") from error
     if not isinstance(stored, DictConfig):
         raise InputError(f"{path} is no configuration: give the folder of a run")
-    choices, values = _split(overrides, config_dir, Config)
+    found: type = DesignConfig if "search" in stored else Config
+    if found is not kind:
+        raise InputError(f"{path} is of matdesign {ROOTS[found]}: give the folder of a run of matdesign {ROOTS[kind]}")
+    choices, values = _split(overrides, config_dir, kind)
     if choices:
-        fresh = _compose("config", choices, config_dir)
+        fresh = _compose(ROOTS[kind], choices, config_dir)
         for choice in choices:
             group = choice.get_key_element()
             stored[group] = fresh[group]
-    config = _finish(Config, stored, values)
+    config = _finish(kind, stored, values)
     _check_code(config, {override.get_key_element() for override in values})
     return config
 
 
-def _check_code(config: Config, given: set[str]) -> None:
+def _check_code(config: Config | DesignConfig, given: set[str]) -> None:
     """Refuses to load machine code only because a file that somebody passed on names it."""
     module = config.env.name if config.env.interface != "matdesign" and ":" in config.env.name else None
     files = (("env.library", config.env.library), ("env.name", module), ("lammps.library", config.lammps.library))
@@ -94,9 +128,9 @@ def _check_code(config: Config, given: set[str]) -> None:
             raise InputError(f"this run loads code from {path}: if you trust that file, add {key}={path}")
 
 
-def dump(config: Config) -> str:
+def dump(config: Config | DesignConfig) -> str:
     """The configuration as YAML that `load_stored` reads."""
-    return OmegaConf.to_yaml(OmegaConf.create(json.loads(json.dumps(asdict(config)))))
+    return OmegaConf.to_yaml(OmegaConf.create(json.loads(json.dumps(_plain(config)))))
 
 
 def _split(overrides: Sequence[str], config_dir: Path | None, kind: type[T]) -> tuple[list[Override], list[Override]]:
@@ -165,17 +199,47 @@ def _finish(kind: type[T], config: DictConfig, values: Sequence[Override]) -> T:
     OmegaConf.set_struct(config, False)
     try:
         for override in values:
-            OmegaConf.update(config, override.get_key_element(), override.value(), merge=False)
+            key, value = override.get_key_element(), override.value()
+            if key in ("target.property", "target.verified_by") and isinstance(value, str):
+                value = {"name": value}
+            OmegaConf.update(config, key, value, merge=False)
         if missing := sorted(OmegaConf.missing_keys(config)):
             raise InputError(f"no value yet for {', '.join(missing)}: give each as {missing[0]}=VALUE")
         plain = OmegaConf.to_container(config, resolve=True)
     except (OmegaConfBaseException, HydraException) as error:
         raise InputError(f"cannot resolve the configuration: {_one_line(error)}") from error
     _check_tree(plain)
-    if isinstance(plain, dict) and isinstance(plain.get("property"), dict):
-        chosen = dict(plain["property"])
-        plain["property"] = build(find(str(chosen.pop("name", None))), chosen, "property")
-    return build(kind, plain)
+    return build(kind, _with_properties(plain))
+
+
+def _with_properties(node: Any, where: str = "") -> Any:
+    """The same tree with what is called a property built into one."""
+    if isinstance(node, list):
+        return [_with_properties(item, f"{where}[{i}]") for i, item in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    dot = f"{where}." if where else ""
+    built = {}
+    for name, item in node.items():
+        if name in PROPERTIES and isinstance(item, str):
+            item = {"name": item}
+        if name in PROPERTIES and isinstance(item, dict):
+            chosen = dict(item)
+            built[name] = build(find(str(chosen.pop("name", None))), chosen, f"{dot}{name}")
+        else:
+            built[name] = _with_properties(item, f"{dot}{name}")
+    return built
+
+
+def _plain(node: Any) -> Any:
+    """Dataclasses as dictionaries, a property with its name."""
+    if isinstance(node, Property):
+        return {"name": node.name, **asdict(node)}
+    if is_dataclass(node):
+        return {item.name: _plain(getattr(node, item.name)) for item in fields(node)}
+    if isinstance(node, list | tuple):
+        return [_plain(item) for item in node]
+    return node
 
 
 def _check_tree(node: Any, where: str = "") -> None:

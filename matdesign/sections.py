@@ -117,6 +117,7 @@ class AgentConfig:
         threads: CPU threads of torch.
         time_limit: wall-clock seconds of training; None for no limit other than ppo.total_agent_steps.
         checkpoint_every: seconds between two checkpoints.
+        checkpoint: of a trained policy to go on from, or to use without training (design); a file or a run's folder.
     """
 
     ppo: PPOConfig
@@ -125,21 +126,7 @@ class AgentConfig:
     threads: Annotated[int, Range(1, 1024)]
     time_limit: Annotated[float, Range(0, 1e9)] | None
     checkpoint_every: Annotated[float, Range(0, 1e9)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetConfig:
-    """What the atoms are to reach.
-
-    Attributes:
-        material: name of the material that the references hold for; None where there are none.
-        references: known energies of the ground state by number of atoms, whole system, in units of the material's
-            energy_scale. They judge what was found; training knows nothing of them. Another material or number of
-            atoms is judged by the lowest energy that any method found.
-    """
-
-    material: str | None
-    references: dict[str, float]
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,15 +137,16 @@ class EvaluationConfig:
         episodes: episodes flown.
         seed: of their starts; different from the training's.
         deterministic: the policy's mean action instead of a sampled one.
-        multistart: random clouds relaxed by conjugate gradients, to compare with (design).
-        transfer: other numbers of atoms that the same policy is flown on, untrained (design).
+        material: name of the material that the references hold for; None where there are none.
+        references: known energies of the ground state by number of atoms, whole system, in units of the material's
+            energy_scale. They judge what was found; training knows nothing of them.
     """
 
     episodes: Annotated[int, Range(1, 1_000_000)]
     seed: Annotated[int, Range(0, 2**63 - 1)]
     deterministic: bool
-    multistart: Annotated[int, Range(1, 10_000_000)]
-    transfer: list[Annotated[int, Range(1, 1_000_000)]]
+    material: str | None
+    references: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,14 +195,13 @@ class MeasurementConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything a run is told.
+    """Everything that training and flying a policy is told.
 
     Attributes:
         material: atoms, potential and starting structure.
         lammps: the library.
         env: environment.
         agent: learner and budget.
-        target: what to reach.
         evaluation: examination of the result.
         render: pictures.
         seed: of everything random.
@@ -226,7 +213,6 @@ class Config:
     lammps: LammpsConfig
     env: EnvConfig
     agent: AgentConfig
-    target: TargetConfig
     evaluation: EvaluationConfig
     render: RenderConfig
     seed: Annotated[int, Range(0, 2**63 - 1)]

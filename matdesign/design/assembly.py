@@ -26,9 +26,9 @@ def setting(config: Config, name: str) -> float:
 
 def reference(config: Config) -> float | None:
     """Known ground-state energy of this material and number of atoms, in its energy scale; None if unknown."""
-    if config.material.name != config.target.material:
+    if config.material.name != config.evaluation.material:
         return None
-    return config.target.references.get(str(config.material.structure.atoms))
+    return config.evaluation.references.get(str(config.material.structure.atoms))
 
 
 def open_vector(config: Config, *, own_memory: bool = False) -> Batch:

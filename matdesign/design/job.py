@@ -1,22 +1,29 @@
-"""The jobs behind the verbs: train a policy, fly it, and find the ground state of a cluster with it."""
+"""The jobs behind the verbs: train a policy, fly it, and design a material."""
 
-from dataclasses import asdict
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 
+from ase import Atoms
 from rich.console import Console
 from rich.table import Table
 
+from matdesign.agents.softexit import Interrupted
 from matdesign.design.assembly import open_vector, reference, setting
-from matdesign.design.export import BEST, EXPORTS
 from matdesign.design.flight import search_figures
-from matdesign.design.picture import draw_search
-from matdesign.design.report import report
+from matdesign.design.outcome import OUTCOME, outcome, ranked
+from matdesign.design.problem import Problem, open_problem
+from matdesign.design.references import references
+from matdesign.design.report import progress
 from matdesign.design.run import RunFolder
-from matdesign.design.search import converge, resized, search
-from matdesign.design.training import fly_trained, make_trainer, train_run, training_evaluations
+from matdesign.design.searching import CACHE, findings, open_searcher, run_searches
+from matdesign.design.survey import survey
+from matdesign.design.training import fly_trained, make_trainer, train_run
+from matdesign.design.verification import Verified, select, verify
+from matdesign.design_sections import DesignConfig
 from matdesign.errors import InputError
+from matdesign.properties import Cache
 from matdesign.sections import Config
-from matdesign.sim.exchange import export
-from matdesign.sim.material import ENERGY_UNITS
 
 
 def check_train(config: Config) -> None:
@@ -33,18 +40,11 @@ def check_train(config: Config) -> None:
         )
 
 
-def check_design(config: Config) -> None:
+def check_design(config: DesignConfig) -> None:
     """Raises InputError for whatever would stop `design` before its first step: nothing is on disk yet."""
-    if not config.env.of_atoms or config.env.settings.get("reward", "energy") != "energy":
-        raise InputError(f"matdesign design needs env=atoms/cluster, not {config.env.name}: use matdesign train")
-    if config.material.structure.atoms is None or config.material.structure.periodic is not False:
-        raise InputError(
-            f"matdesign design needs a free cluster, not the crystal of material={config.material.name}: give "
-            "material.structure.kind=packing, atoms, density and periodic=false under material.structure"
-        )
-    check_train(config)
-    for atoms in config.evaluation.transfer:
-        check_train(resized(config, atoms))
+    problem = open_problem(config)
+    for method in (config.search.method, *config.search.compare):
+        open_searcher(config, problem, method, seed=config.seed, folder=None)
 
 
 def train(config: Config, run: RunFolder) -> None:
@@ -78,22 +78,63 @@ def evaluate(config: Config, run: RunFolder) -> None:
     run.write_json("evaluation.json", {**figures, **asked})
 
 
-def design(config: Config, run: RunFolder) -> None:
-    """Trains a policy, searches with it, compares with multi-start minimization, exports the best structure."""
-    train_run(config, run)
-    rows = [search(config, run, trained=True)]
-    rows += [search(resized(config, atoms), run, trained=False) for atoms in config.evaluation.transfer]
-    spent = training_evaluations(run.path)
-    structure, energy = converge(config, rows[0].best)
-    paths = export(structure, run.path / EXPORTS, BEST, material=config.material, energy=energy, seed=config.seed)
-    picture = draw_search(config, structure, run.path / EXPORTS / f"{BEST}.png")
-    run.write_json(
-        "results.json",
-        {
-            "training_evaluations": spent,
-            "energy": energy,
-            "energy_unit": ENERGY_UNITS[config.material.units],
-            "searches": [row.record() for row in rows],
-        },
-    )
-    report(config, rows, spent=spent, energy=energy, structure=paths["extxyz"], picture=picture, folder=run.path)
+def design(config: DesignConfig, run: RunFolder) -> None:
+    """Searches for the design, verifies the best ones, stores and reports everything.
+
+    What a search found before it was stopped is stored and reported all the same, not verified.
+    """
+    cache = Cache(run.path / CACHE)
+    problem = open_problem(config)
+    own = config.material.structure.build(config.material, seed=config.seed)
+    known = references(problem.space, problem.material, own, count=config.verification.references, seed=config.seed)
+    surveyed = survey(problem, known, seed=config.seed, cache=cache)
+    for warning in surveyed.warnings:
+        Console(stderr=True).print(f"matdesign: {warning}", highlight=False, soft_wrap=True)
+    problem = open_problem(config, scales=dict(surveyed.scales))
+    stopped: Interrupted | KeyboardInterrupt | None = None
+    candidates: list[Verified] = []
+    measured: list[Verified] = []
+    try:
+        run_searches(config, run.path, dict(surveyed.scales))
+    except (Interrupted, KeyboardInterrupt) as error:
+        stopped = error
+    found = findings(run.path)
+    chosen = select(found, problem, config.verification.candidates)
+    candidates = [
+        Verified(name=f"candidate {i + 1}", structure=problem.space.structure(each.design), found=each,
+                 reasons=["not verified"])
+        for i, each in enumerate(chosen)
+    ]  # fmt: skip
+    if stopped is None:
+        try:
+            candidates, measured = _verified(config, problem, candidates, known, cache)
+        except (Interrupted, KeyboardInterrupt) as error:
+            stopped = error
+    reason = (str(stopped) or "stopped by SIGINT") if stopped is not None else ""
+    said = outcome(problem, surveyed, found, candidates, measured, training={}, stopped=reason)
+    run.write_json(OUTCOME, said)
+    if stopped is not None:
+        raise stopped
+
+
+def _verified(
+    config: DesignConfig,
+    problem: Problem,
+    candidates: Sequence[Verified],
+    known: Mapping[str, Atoms],
+    cache: Cache,
+) -> tuple[list[Verified], list[Verified]]:
+    """Candidates, best first, and references, by the same protocol."""
+    processes = config.processes or len(os.sched_getaffinity(0))
+    work = [(each.name, each.structure, each.found) for each in candidates]
+    work += [(name, structure, None) for name, structure in known.items()]
+    done = []
+    with progress("verifying", len(work), quiet=config.quiet) as show:
+        for index, (name, structure, found) in enumerate(work):
+            done.append(
+                verify(name, structure, problem, config.verification, seed=config.seed, cache=cache,
+                       processes=processes, found=found, cell=config.space.cell)
+            )  # fmt: skip
+            show(index + 1)
+    best = ranked(done[: len(candidates)], problem)
+    return [replace(each, name=f"candidate {i + 1}") for i, each in enumerate(best)], done[len(candidates) :]

@@ -1,5 +1,6 @@
 """`Objective`: measures proposed designs against targets and keeps the ledger of what that cost."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -199,18 +200,19 @@ def search(
         if evaluations is not None and objective.cost.evaluations >= evaluations:
             break
         before = len(objective.entries)
-        spent = searcher.cost
-        designs = [objective.settled(design) for design in searcher.ask()[: budget - before]]
-        objective.cost += searcher.cost - spent
+        spent, start = searcher.cost, time.perf_counter()
+        asked = searcher.ask()[: budget - before]
+        objective.cost += searcher.cost - spent + Cost(seconds=time.perf_counter() - start)
+        designs = [objective.settled(design) for design in asked]
         entries = [objective(design) for design in designs]
         worst = max((entry.score for entry in objective.entries if np.isfinite(entry.score)), default=1.0)
-        searcher.tell(
-            designs,
-            [
-                entry.score if np.isfinite(entry.score) else worst + abs(worst) * (0.1 + entry.violation)
-                for entry in entries
-            ],
-        )
+        scores = [
+            entry.score if np.isfinite(entry.score) else worst + abs(worst) * (0.1 + entry.violation)
+            for entry in entries
+        ]
+        start = time.perf_counter()
+        searcher.tell(designs, scores)
+        objective.cost += Cost(seconds=time.perf_counter() - start)
         idle = idle + 1 if len(objective.entries) == before else 0
         if show is not None:
             show(objective)

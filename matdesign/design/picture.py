@@ -7,40 +7,19 @@ from pathlib import Path
 from ase import Atoms
 
 from matdesign.agents.train import last_checkpoint
-from matdesign.design.assembly import setting
 from matdesign.design.export import BEST, EXPORTS, best_structure
 from matdesign.design.look import Look
-from matdesign.design.multistart import random_cloud
 from matdesign.design.report import counted, progress
 from matdesign.design.rollout import record_run
 from matdesign.errors import InputError
-from matdesign.render.atoms import scene_from_atoms
-from matdesign.render.camera import Camera, natural_camera
+from matdesign.render.camera import natural_camera
 from matdesign.render.film import pictures
-from matdesign.render.image import render, save, side_by_side
+from matdesign.render.image import save
 from matdesign.render.recording import FPS, SUFFIX, Recording, record_atoms
 from matdesign.render.shading import FAST, FINE
 from matdesign.render.video import check_video, is_film, save_video
-from matdesign.sections import Config
 from matdesign.sim.exchange import FORMATS
 from matdesign.sim.trajectory import read_trajectory, trajectory_labels
-
-
-def draw_search(config: Config, structure: Atoms, path: Path) -> Path:
-    """Draws a random cloud as the episodes start, and beside it the structure that was found; returns `path`."""
-    start = structure.copy()
-    size = (config.render.width // 2, config.render.height)
-    density, apart = setting(config, "start_density"), setting(config, "start_distance")
-    cloud = random_cloud(config.seed, len(structure), density=density, apart=apart)
-    start.positions = cloud * config.material.length_scale
-    start.positions -= start.positions.mean(axis=0)
-    scenes = [scene_from_atoms(start), scene_from_atoms(structure, fill=1.0)]
-    scenes[0].spheres[:, 3] = scenes[1].spheres[:, 3]  # the same atoms: the same size, seen from the same distance
-    reach = max(abs(scene.spheres[:, :3]).max() + scene.spheres[:, 3].max() for scene in scenes)
-    camera = Camera(target=(0.0, 0.0, 0.0), span=2.2 * float(reach))
-    images = [render(scene, size=size, camera=camera) for scene in scenes]
-    save(side_by_side(images, ["random start", "what was found"]), path)
-    return path
 
 
 def render_job(source: Path, output: Path | None, look: Look) -> Path:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from matdesign.agents.softexit import Interrupted
-from matdesign.config import dump, load_stored
+from matdesign.config import dump, load_stored, load_stored_design
+from matdesign.design_sections import DesignConfig
 from matdesign.errors import InputError
 from matdesign.files import replace_file, user_path
 from matdesign.sections import Config
@@ -54,13 +55,14 @@ class RunFolder:
             raise InputError(f"{path} is in use by another process: wait for it, or stop it") from error
 
     @classmethod
-    def create(cls, config: Config, verb: str) -> Self:
+    def create(cls, config: Config | DesignConfig, verb: str) -> Self:
         """A new folder for a run of `verb`: config.output, or runs/DATE-TIME-VERB-NAME.
 
         Raises:
             InputError: if it cannot be written, or holds files already.
         """
-        name = config.material.name if config.env.of_atoms else Path(config.env.name).stem
+        designed = isinstance(config, DesignConfig) or config.env.of_atoms
+        name = config.material.name if designed else Path(config.env.name).stem
         path = (
             user_path(config.output) if config.output else Path("runs", f"{datetime.now():%Y%m%d-%H%M%S}-{verb}-{name}")
         )
@@ -97,8 +99,12 @@ class RunFolder:
         return cls(path, verb)
 
     def config(self, overrides: list[str], config_dir: Path | None = None) -> Config:
-        """The stored configuration with `overrides` applied, checked again."""
+        """The stored configuration of training, with `overrides` applied, checked again."""
         return load_stored(self.path / "config.yaml", overrides, config_dir)
+
+    def design_config(self, overrides: list[str], config_dir: Path | None = None) -> DesignConfig:
+        """The same of a design."""
+        return load_stored_design(self.path / "config.yaml", overrides, config_dir)
 
     def write_json(self, name: str, data: dict[str, Any]) -> None:
         """Writes one JSON file into the folder, whole or not at all."""
@@ -125,13 +131,14 @@ class RunFolder:
             os.close(self._directory)
 
 
-def provenance(config: Config) -> dict[str, Any]:
+def provenance(config: Config | DesignConfig) -> dict[str, Any]:
     """Where a result comes from: versions, machine, command line, seed and potential.
 
     Raises:
         InputError: if the run needs LAMMPS and there is none.
     """
-    lammps = library_info(config.lammps.library) if config.env.of_atoms else None
+    needed = isinstance(config, DesignConfig) or config.env.of_atoms
+    lammps = library_info(config.lammps.library) if needed else None
     return {
         "created": _now(),
         "command": shlex.join(["matdesign", *sys.argv[1:]]),

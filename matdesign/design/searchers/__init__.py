@@ -1,4 +1,8 @@
-"""Ways to search a space of decorations, all behind `Searcher.ask` and `Searcher.tell`."""
+"""Ways to search a space of designs, all behind `Searcher.ask` and `Searcher.tell`."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
 
 from matdesign.design.searchers.annealing import Annealing
 from matdesign.design.searchers.bayesian import Bayesian
@@ -7,7 +11,42 @@ from matdesign.design.searchers.hill_climbing import HillClimbing
 from matdesign.design.searchers.policy import PolicySearch
 from matdesign.design.searchers.random import RandomSearch
 from matdesign.design.searchers.searcher import Searcher
+from matdesign.design.spaces.space import Space
+from matdesign.errors import InputError
+from matdesign.typed import closest, convert
 
 SEARCHERS: dict[str, type[Searcher]] = {
     kind.name: kind for kind in (PolicySearch, RandomSearch, HillClimbing, Annealing, Genetic, Bayesian)
 }
+
+
+def make_searcher(name: str, space: Space, settings: Mapping[str, Any], *, seed: int) -> Searcher:
+    """The searcher of that name.
+
+    Args:
+        name: in `SEARCHERS`.
+        space: where it searches.
+        settings: arguments of its own, by their names.
+        seed: of all its randomness.
+
+    Raises:
+        InputError: no such searcher or setting, a value of another type, a space that it cannot search.
+    """
+    if name not in SEARCHERS:
+        raise InputError(
+            f"search.method={name} is unknown{closest(name, list(SEARCHERS))} (available: {', '.join(SEARCHERS)})"
+        )
+    kind = SEARCHERS[name]
+    hints = {
+        known.name: known.annotation
+        for known in inspect.signature(kind, eval_str=True).parameters.values()
+        if known.name not in ("space", "seed")
+    }
+    for key in settings:
+        if key not in hints:
+            raise InputError(
+                f"search.settings.{key} is no setting of {name}{closest(key, list(hints))} (available: "
+                f"{', '.join(hints) or 'none'})"
+            )
+    given = {key: convert(hints[key], value, f"search.settings.{key}") for key, value in settings.items()}
+    return kind(space, seed=seed, **given)

@@ -22,7 +22,7 @@ class Searcher(ABC):
         spaces: kinds of space that it can search.
         space: where it searches.
         rng: the source of all its randomness.
-        cost: what it spent itself to propose designs, as by molecular dynamics or training.
+        cost: what it spent itself to propose designs, as by molecular dynamics; `search` takes the time.
 
     Args:
         space: see above.

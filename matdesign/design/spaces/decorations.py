@@ -33,6 +33,7 @@ class Decorations(Space):
         counts: int64 [species], groups that each one gets.
         groups: int64 [sites], group of each site.
         places: float64 [groups, 3], where the first site of each group is, as fractions of the cell.
+        axis: direction that symmetries keep.
         permutations: int64 [operations, groups], where each symmetry takes each group.
         orbits: int64 [groups, groups], class of each pair of groups under the symmetries.
 
@@ -59,6 +60,7 @@ class Decorations(Space):
     ) -> None:
         self.lattice = lattice
         self.species = tuple(species)
+        self.axis = axis
         self.counts = np.asarray(counts, np.int64)
         self.groups = np.arange(len(lattice)) if groups is None else np.asarray(groups, np.int64)
         if sorted(set(self.groups.tolist())) != list(range(self.size)) or len(self.groups) != len(lattice):

@@ -1,0 +1,5 @@
+from matdesign.design.spaces.space import Space
+
+
+class Arrangements(Space):
+    pass
