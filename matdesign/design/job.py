@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from ase import Atoms
 from rich.console import Console
@@ -10,13 +11,18 @@ from rich.table import Table
 
 from matdesign.agents.softexit import Interrupted
 from matdesign.design.assembly import open_vector, reference, setting
+from matdesign.design.export import BEST, EXPORTS
 from matdesign.design.flight import search_figures
+from matdesign.design.look import Look
 from matdesign.design.outcome import OUTCOME, outcome, ranked
+from matdesign.design.picture import render_job
 from matdesign.design.problem import Problem, open_problem
 from matdesign.design.references import references
 from matdesign.design.report import progress
 from matdesign.design.run import RunFolder
 from matdesign.design.searching import CACHE, findings, open_searcher, run_searches
+from matdesign.design.store import DATABASE, store
+from matdesign.design.summary import SUMMARY, as_text, show, summary
 from matdesign.design.survey import survey
 from matdesign.design.training import fly_trained, make_trainer, train_run
 from matdesign.design.verification import Verified, select, verify
@@ -24,6 +30,8 @@ from matdesign.design_sections import DesignConfig
 from matdesign.errors import InputError
 from matdesign.properties import Cache
 from matdesign.sections import Config
+from matdesign.sim import Simulation
+from matdesign.sim.exchange import FORMATS, export, write_text
 
 
 def check_train(config: Config) -> None:
@@ -113,8 +121,28 @@ def design(config: DesignConfig, run: RunFolder) -> None:
     reason = (str(stopped) or "stopped by SIGINT") if stopped is not None else ""
     said = outcome(problem, surveyed, found, candidates, measured, training={}, stopped=reason)
     run.write_json(OUTCOME, said)
+    store(run.path / DATABASE, problem, found, [*candidates, *measured])
+    files = {"everything": run.path, "all structures": run.path / DATABASE}
+    if candidates:
+        files |= _export(config, problem, run.path, candidates)
+    parts = summary(said, files)
+    write_text(run.path / SUMMARY, as_text(parts))
+    show(parts)
     if stopped is not None:
         raise stopped
+
+
+def _export(config: DesignConfig, problem: Problem, folder: Path, candidates: Sequence[Verified]) -> dict[str, Path]:
+    """Every candidate in every format, the best one under that name; returns where the best one is."""
+    for index, each in enumerate(candidates):
+        values = {label: str(measured) for label, measured in each.measurements.items()}
+        with Simulation(each.structure, problem.material, library=problem.library) as simulation:
+            energy = simulation.energy
+        name = BEST if index == 0 else f"candidate-{index + 1}"
+        export(each.structure, folder / EXPORTS, name, material=problem.material, energy=energy, seed=config.seed,
+               extra=values | {"verdict": "; ".join(each.reasons) or "passed"})  # fmt: skip
+    picture = render_job(folder, None, Look(size=(config.render.width, config.render.height)))
+    return {"best structure": folder / EXPORTS / f"{BEST}{FORMATS['cif']}", "its picture": picture}
 
 
 def _verified(
