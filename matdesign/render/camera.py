@@ -1,7 +1,6 @@
 """Where a scene is seen from, and the arithmetic between its coordinates and pixels."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -71,17 +70,6 @@ class Camera:
         towards = np.asarray(direction, float) @ vectors
         apart = [np.linalg.norm(np.cross(towards, v)) / np.linalg.norm(v) / np.linalg.norm(towards) for v in vectors]
         return cls(towards=triple(towards), up=triple(vectors[2 if apart[2] > 0.3 else 1]), **others)
-
-    def around(self, scenes: Iterable[Scene]) -> "Camera":
-        """The same camera on the middle of all these scenes, with everything in them in view from whatever side.
-
-        What the frames of a video need, so that only what moves in the scene moves in the picture.
-        """
-        extents = [extent(scene) for scene in scenes]
-        points, radii = np.concatenate([e[0] for e in extents]), np.concatenate([e[1] for e in extents])
-        middle = ((points - radii[:, None]).min(axis=0) + (points + radii[:, None]).max(axis=0)) / 2
-        reach = float((np.linalg.norm(points - middle, axis=1) + radii).max())
-        return replace(self, target=triple(middle), span=2 * reach / np.cos(np.radians(self.field_of_view) / 2))
 
 
 def natural_camera(scene: Scene) -> Camera:

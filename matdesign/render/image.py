@@ -60,7 +60,7 @@ def render(
         background=WHITE if background is None else background,
         transparent=background is None,
         depth_cue=depth_cue,
-        outline=max(1, round(max(THINNEST * samples, OUTLINE * unit))),
+        outline=max(THINNEST * samples, OUTLINE * unit),
         line_width=max(THINNEST * samples, LINE * unit),
         threads=threads,
     )

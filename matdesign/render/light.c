@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stddef.h>
 
-enum { SHARPNESS = 5 }; /* of highlights: cos^(2^5) */
+enum { SHARPNESS = 6 }; /* of highlights: cos^(2^6) */
 static const float LAST = 65535.0f;
 
 /* Right, up and towards a lamp, in the view's frame. */
@@ -86,7 +86,9 @@ static void add_lamp(const Light *light, int32_t lamp, Points *points, float inv
         const float down = middle - scale * (axes[1][0] * x + axes[1][1] * y + axes[1][2] * z - start[1]);
         const float near = axes[2][0] * x + axes[2][1] * y + axes[2][2] * z - start[2];
         const float column = right < 0.0f ? 0.0f : right, line = down < 0.0f ? 0.0f : down;
-        texel[i] = (int32_t)(line > end ? end : line) * light->map_size + (int32_t)(column > end ? end : column);
+        /* In floats, exact far beyond the size of a map: vectors of integers are slow to multiply. */
+        const float whole = (float)(int32_t)(line > end ? end : line);
+        texel[i] = (int32_t)(whole * (end + 1.0f) + (column > end ? end : column));
         level[i] = (near + light->radius) * unit;
         facing[i] = nx * row[0] + ny * row[1] + nz * row[2];
     }

@@ -13,6 +13,7 @@ from matdesign.render.camera import View
 from matdesign.render.shading import Quality, lamps
 from matdesign.scene import Scene
 
+THICKEST = 0.2  # of outlines, in radii of the median sphere
 _Floats, _Int, _Float = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
 
 
@@ -78,11 +79,11 @@ def draw(
     background: tuple[float, float, float],
     transparent: bool,
     depth_cue: float,
-    outline: int,
+    outline: float,
     line_width: float,
     threads: int | None,
 ) -> NDArray[np.uint8]:
-    """The scene without texts and legend, [height, width, 3 or 4]; the view is that of the samples, not of the pixels."""
+    """The scene without texts and legend, [height, width, 3 or 4]; the view is that of samples, not of pixels."""
     rows = {}
     for name in ("spheres", "cylinders", "boxes", "lines"):
         rows[name] = np.array(getattr(scene, name), np.float32, order="C")
@@ -91,6 +92,7 @@ def draw(
     lamp_rows = lamps(quality)
     size = float(np.median(scene.spheres[:, 3])) if len(scene.spheres) else 0.1 * view.radius
     width, height = view.width // quality.samples, view.height // quality.samples
+    border = max(1, round(min(outline, THICKEST * size * view.scale)))
     picture = _Picture(
         shapes=shapes,
         view=_View(
@@ -116,10 +118,10 @@ def draw(
         background=(_Float * 3)(*linear(background)),
         transparent=transparent,
         near=view.near,
-        far=view.far,
+        far=min(view.far, view.near - view.radius),  # what is thin does not fade over its thickness
         depth_cue=depth_cue,
-        outline=outline,
-        outline_step=0.15 * size + 1.5 * outline / view.scale,
+        outline=border,
+        outline_step=0.15 * size + 1.5 * border / view.scale,
         outline_light=0.05,
         line_width=line_width,
     )

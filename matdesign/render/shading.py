@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 KEY = np.array([-0.42, 0.60, 0.68]) / np.linalg.norm([-0.42, 0.60, 0.68])
 KEY_STRENGTH, KEY_WIDTH = 0.56, 0.16  # what it gives a surface that faces it; half-angle of its disc in radians
 SKY_STRENGTH, GROUND = 0.62, 0.35  # of the whole sky on a surface that faces the eye; of its darkest part, below
-GLOSS = 0.22
+GLOSS = 0.28
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Quality:
     map_size: int
 
 
-FAST = Quality(samples=2, sky=24, key=4, map_size=256)  # for videos
+FAST = Quality(samples=2, sky=20, key=4, map_size=256)  # for videos
 FINE = Quality(samples=4, sky=128, key=32, map_size=512)  # for figures
 
 
