@@ -220,6 +220,24 @@ def _render(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _view(arguments: argparse.Namespace) -> int:
+    from matdesign.design.view import export_job, view_job
+
+    own = [text for text in arguments.settings if text.partition("=")[0] in ("host", "port")]
+    settings = [text for text in arguments.settings if text not in own]
+    if arguments.export:
+        if own:
+            raise InputError(f"{own[0]!r}: a page that is written into a file is not served")
+        print(export_job(arguments.run, settings, arguments.config_dir, arguments.export))
+        return 0
+    given = _own_settings(argparse.Namespace(settings=own), ("host", "port"))
+    port = given.get("port", "0")
+    if not port.isdecimal():
+        raise InputError(f"port={port} is no number: give 1024 to 65535, or 0 for any free one")
+    view_job(arguments.run, settings, arguments.config_dir, host=given.get("host", "127.0.0.1"), port=int(port))
+    return 0
+
+
 def _own_settings(arguments: argparse.Namespace, known: Sequence[str]) -> dict[str, str]:
     """KEY=VALUE arguments of a verb that reads no configuration."""
     given = {}
@@ -348,6 +366,23 @@ VERBS = {
             "matdesign render dump.melt species=[Si,Ge] output=melt.gif frames=::10 size=640x360",
         ),
     ),
+    "view": Verb(
+        summary="watch the trained policy of a run, or a structure file, in a browser",
+        description="Serves a page that shows the policy of RUN at work, or the structure, trajectory or recording in\n"
+        "the file RUN: pause, step, change the speed, pick an atom or agent to read it. Only who knows the printed\n"
+        "address can open it. --export writes a page that replays it anywhere, without a network.",
+        run=_view,
+        takes_run=True,
+        settings="  port=8080              where it listens (default: any free port)\n"
+        "  host=0.0.0.0           on which interface (default: 127.0.0.1, this machine only)\n"
+        "  env.envs=16            how many environments of a run to choose from\n"
+        "  species=[Si,Ge]        elements of the types in a LAMMPS file",
+        examples=(
+            "matdesign view runs/mine",
+            "matdesign view trajectory.extxyz port=8080",
+            "matdesign view runs/mine --export mine.html",
+        ),
+    ),
     "play": Verb(
         summary="take one agent of a game at the keyboard",
         description="Shows a game in the terminal. Arrow keys or w a s d steer the first agent, q leaves; the others\n"
@@ -382,7 +417,7 @@ def _help() -> str:
 
 def _parser(name: str) -> Parser:
     verb = VERBS[name]
-    configurable = verb.resumes or verb.takes_file or verb.run in (_evaluate, _benchmark, _play)
+    configurable = verb.resumes or verb.takes_file or verb.run in (_evaluate, _benchmark, _play, _view)
     first = "RUN" if verb.takes_run else "[FILE]" if verb.takes_file else "[RUN]" if verb.may_take_run else ""
     parts = [f"matdesign {name}", first]
     parts += ["[GROUP=CHOICE ...]" if configurable else "", "[KEY=VALUE ...]" if verb.settings else "", "[options]"]
@@ -410,6 +445,8 @@ def _parser(name: str) -> Parser:
     )
     if verb.takes_run:
         parser.add_argument("run", metavar="RUN", nargs="?", type=Path, help="folder of an earlier run")
+    if verb.run is _view:
+        parser.add_argument("--export", metavar="PAGE.html", type=Path, help="write a page that needs no server")
     if configurable:
         parser.add_argument("--config-dir", metavar="DIR", type=Path, help="your own choices: DIR/GROUP/NAME.yaml")
     if verb.resumes:
