@@ -30,6 +30,7 @@ BUDGET = (
     "env.name",
     "lammps.library",
 )
+LOOKS = ("frames", "fps", "color", "bonds", "axes", "slice", "species")  # of a file that is viewed
 
 DESIGN_BUDGET = ("search.designs", "search.evaluations", "search.repeats", "search.compare", "processes")
 VERIFICATION = "verification."
@@ -221,20 +222,25 @@ def _render(arguments: argparse.Namespace) -> int:
 
 
 def _view(arguments: argparse.Namespace) -> int:
-    from matdesign.design.view import export_job, view_job
+    from matdesign.design.look import Look
+    from matdesign.design.view import export_page, view_file, view_run
 
-    own = [text for text in arguments.settings if text.partition("=")[0] in ("host", "port")]
-    settings = [text for text in arguments.settings if text not in own]
+    run: Path = arguments.run
     if arguments.export:
-        if own:
-            raise InputError(f"{own[0]!r}: a page that is written into a file is not served")
-        print(export_job(arguments.run, settings, arguments.config_dir, arguments.export))
+        own = _own_settings(arguments, ("frames", "fps", "seed") if run.is_dir() else LOOKS)
+        print(export_page(run, Look.of(own), arguments.export))
         return 0
-    given = _own_settings(argparse.Namespace(settings=own), ("host", "port"))
-    port = given.get("port", "0")
-    if not port.isdecimal():
-        raise InputError(f"port={port} is no number: give 1024 to 65535, or 0 for any free one")
-    view_job(arguments.run, settings, arguments.config_dir, host=given.get("host", "127.0.0.1"), port=int(port))
+    address = {"host": "127.0.0.1", "port": "0"}
+    serving = [text for text in arguments.settings if text.partition("=")[0] in address]
+    arguments.settings = [text for text in arguments.settings if text not in serving]
+    address |= _own_settings(argparse.Namespace(settings=serving), tuple(address))
+    if not address["port"].isdecimal():
+        raise InputError(f"port={address['port']} is no number: give 1024 to 65535, or 0 for any free one")
+    host, port = address["host"], int(address["port"])
+    if run.is_dir():
+        view_run(run, arguments.settings, arguments.config_dir, host=host, port=port)
+    else:
+        view_file(run, Look.of(_own_settings(arguments, LOOKS)), host=host, port=port)
     return 0
 
 
@@ -376,6 +382,9 @@ VERBS = {
         settings="  port=8080              where it listens (default: any free port)\n"
         "  host=0.0.0.0           on which interface (default: 127.0.0.1, this machine only)\n"
         "  env.envs=16            how many environments of a run to choose from\n"
+        "  frames=0:100:2         which frames of a file; of an exported run, how many\n"
+        "  color=energy           colours by an array of the atoms\n"
+        "  bonds=true             bonds by distance; color, bonds, axes, slice as for matdesign render\n"
         "  species=[Si,Ge]        elements of the types in a LAMMPS file",
         examples=(
             "matdesign view runs/mine",

@@ -21,7 +21,7 @@ from matdesign.render.page import Page
 from matdesign.render.player import Player, Source
 from matdesign.render.recording import Recording
 from matdesign.render.server import LARGEST_MESSAGE, PageServer
-from matdesign.render.stage import camera_for
+from matdesign.render.stage import pose
 from matdesign.scene import ColourBar, Legend, Scene, Text
 
 RED, GREEN, BLUE = (1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1)
@@ -301,8 +301,10 @@ def test_meshes_are_closed_and_face_outwards(name, volume):
 
 def test_flat_scenes_are_seen_from_above():
     flat = Scene(boxes=np.array([[5, 5, -0.1, 10, 10, 0.1, 0, 0, 0, 1], [3, 3, 0, 1, 1, 1, 1, 1, 1, 1]], np.float32))
-    assert camera_for(flat).towards == (0.0, 0.0, 1.0)
-    assert camera_for(sign()).towards[1] < 0
+    above = pose(flat)
+    np.testing.assert_allclose(above.position[:2], (5, 5), atol=1e-4)
+    assert above.position[2] * np.tan(above.fov / 2) == pytest.approx(5.4, abs=0.5)  # half the board, and a border
+    assert pose(sign()).position[2] < -pose(sign()).position[1]
 
 
 def test_a_colour_bar_is_written_with_its_ends():

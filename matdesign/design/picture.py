@@ -44,9 +44,9 @@ def render_job(source: Path, output: Path | None, look: Look) -> Path:
     if structure is not None:
         recording, default = record_atoms([structure], **look.of_atoms), source / EXPORTS / f"{BEST}-structure.png"
     elif source.is_dir():
-        recording, default = _flown(source, look), source / EXPORTS / "rollout.mp4"
+        recording, default = recorded(source, look), source / EXPORTS / "rollout.mp4"
     else:
-        recording = _stored(source, look)
+        recording = recorded(source, look)
         default = source.with_suffix(".mp4" if len(recording) > 1 else ".png")
     path = output or default
     camera = look.camera or natural_camera(recording[0])
@@ -60,6 +60,11 @@ def render_job(source: Path, output: Path | None, look: Look) -> Path:
         images = draw(recording, captions=look.captions, quality=FAST)
         save_video(counted(images, show), path, fps=look.fps or recording.fps)
     return path
+
+
+def recorded(source: Path, look: Look) -> Recording:
+    """A flight of the policy of a run, or what a file holds; raises as `render_job` does."""
+    return _flown(source, look) if source.is_dir() else _stored(source, look)
 
 
 def _structure(folder: Path) -> Atoms | None:

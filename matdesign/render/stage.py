@@ -8,14 +8,15 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
-from matdesign.render.camera import Camera, View
+from matdesign.render.camera import Camera, View, extent, natural_camera
 from matdesign.render.instances import Instances, instances, mesh
 from matdesign.scene import Scene, Text
 
 Array = NDArray[Any]
 
 LINE = 2.0  # pixels
-FLAT = 0.15  # a scene this much lower than wide is seen from above
+BORDER = 1.05
+FIELD_OF_VIEW = 30.0  # degrees; the page knows perspective only
 PAPER = 1.0
 # Directions to the lights, and their strengths.
 LIGHTS = (("key", (0.5, -1.0, 1.6), 1.35), ("fill", (-1.0, -0.4, 0.3), 0.5), ("back", (0.3, 1.0, -0.6), 0.35))
@@ -137,17 +138,6 @@ def _linear_bytes(colours: Array) -> Array:
     return np.round(255 * colours.clip(0, 1) ** 2.2).astype(np.uint8)
 
 
-def camera_for(scene: Scene) -> Camera:
-    """From above where the scene is flat, as games are; otherwise the usual view."""
-    points = np.concatenate([scene.spheres[:, :3], scene.lines[:, :3], scene.lines[:, 3:6], scene.boxes[:, :3]])
-    reach = np.ptp(points, axis=0) if len(points) else np.ones(3)
-    if len(scene.boxes):
-        reach = np.maximum(reach, scene.boxes[:, 3:6].max(axis=0))
-    if reach[2] < FLAT * reach[:2].min():
-        return Camera(towards=(0.0, 0.0, 1.0), up=(0.0, 1.0, 0.0), field_of_view=30.0)
-    return Camera(field_of_view=30.0)
-
-
 @dataclass(frozen=True)
 class Pose:
     """Where a camera of viser's stands, looks and what it sees."""
@@ -161,12 +151,16 @@ class Pose:
 
 
 def pose(scene: Scene, camera: Camera | None = None) -> Pose:
-    """The pose that has the whole scene in view."""
-    camera = camera or camera_for(scene)
+    """The pose that has the whole scene in view, on a screen that is wider than high."""
+    camera = camera or natural_camera(scene)
     view = View(camera, scene, 1000, 1000)
-    eye = view.origin + view.axes[2] * view.eye
-    angle, near, far = float(np.radians(camera.field_of_view)), float(view.eye / 200), float(view.eye * 20)
-    return Pose(tuple(eye), tuple(view.origin), camera.up, angle, near, far)
+    points, radii = extent(scene)
+    seen = view.to_camera(points)
+    slope = np.tan(np.radians(FIELD_OF_VIEW) / 2)
+    sideways = np.abs(seen[:, :2]).max(axis=1, initial=0.0) + radii
+    distance = BORDER * float((seen[:, 2] + radii + sideways / slope).max(initial=1e-3))
+    eye = view.origin + view.axes[2] * distance
+    return Pose(tuple(eye), tuple(view.origin), camera.up, np.radians(FIELD_OF_VIEW), distance / 200, 20 * distance)
 
 
 def aim(camera: viser.InitialCameraConfig | viser.CameraHandle, pose: Pose) -> None:
