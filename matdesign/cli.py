@@ -35,7 +35,7 @@ LOOKS = ("frames", "fps", "color", "bonds", "axes", "slice", "species")  # of a 
 DESIGN_BUDGET = ("search.designs", "search.evaluations", "search.repeats", "search.compare", "processes")
 VERIFICATION = "verification."
 # Groups of choices.
-OF_DESIGN = ("material", "target", "space", "search", "verification", "env", "agent", "render")
+OF_DESIGN = ("material", "target", "space", "search", "verification", "env", "agent", "evaluation", "render")
 OF_TRAINING = ("material", "env", "agent", "evaluation", "render")
 
 DESIGN_SETTINGS = """\

@@ -1,11 +1,20 @@
 """The sections of a design's configuration: target, space, search, verification; typed, with ranges of numbers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Literal
 
 from matdesign.errors import InputError
 from matdesign.properties.property import Property
-from matdesign.sections import AgentConfig, EnvConfig, LammpsConfig, MaterialConfig, RenderConfig, Setting
+from matdesign.sections import (
+    AgentConfig,
+    Config,
+    EnvConfig,
+    EvaluationConfig,
+    LammpsConfig,
+    MaterialConfig,
+    RenderConfig,
+    Setting,
+)
 from matdesign.typed import Range
 
 
@@ -154,6 +163,7 @@ class DesignConfig:
         verification: what is done with the best ones.
         env: where a policy steers atoms (search=steering).
         agent: how that policy learns; `checkpoint` names one that is used instead.
+        evaluation: how it is flown: `deterministic`.
         lammps: the library.
         render: pictures.
         seed: of everything random.
@@ -169,9 +179,15 @@ class DesignConfig:
     verification: VerificationConfig
     env: EnvConfig
     agent: AgentConfig
+    evaluation: EvaluationConfig
     lammps: LammpsConfig
     render: RenderConfig
     seed: Annotated[int, Range(0, 2**63 - 1)]
     processes: Annotated[int, Range(1, 1024)] | None
     output: str | None
     quiet: bool
+
+    @property
+    def training(self) -> Config:
+        """What training the policy that steers atoms is told."""
+        return Config(**{item.name: getattr(self, item.name) for item in fields(Config)})

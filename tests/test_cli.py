@@ -51,15 +51,19 @@ def test_help_of_every_verb(verb, capsys):
     assert max(map(len, text.splitlines())) <= 160
     if cli.VERBS[verb].resumes:
         assert re.search(r"material +.*argon_cluster.*copper", text)
-        assert re.search(r"env +.*atoms/cluster, atoms/steer, .*squared", text)
+        assert re.search(r"env +.*atoms/cluster, .*atoms/steer, .*squared", text)
+    if verb == "design":
+        assert re.search(r"target +.*lowest_energy", text)
+        assert re.search(r"search +.*bayesian.*policy", text)
 
 
 def test_every_setting_in_the_help_exists():
-    from matdesign.config import load
+    from matdesign.config import load, load_design
 
-    for setting in re.findall(r"[a-z_.]+=\S+", cli.SETTINGS):
-        if "NAME" not in setting:
-            load([setting])
+    for settings, read in ((cli.SETTINGS, load), (cli.DESIGN_SETTINGS, load_design)):
+        for setting in re.findall(r"[a-z_.]+=\S+", settings):
+            if "NAME" not in setting and "..." not in setting:
+                read([setting])
 
 
 def test_help_is_instant_and_loads_nothing_heavy():

@@ -5,23 +5,88 @@ from typing import Annotated, Literal
 import pytest
 
 from matdesign.choices import CONF, groups
-from matdesign.config import dump, load, load_stored
+from matdesign.config import dump, load, load_design, load_stored, load_stored_design
+from matdesign.design_sections import DesignConfig
 from matdesign.errors import InputError
-from matdesign.typed import Range, build
+from matdesign.sections import Config
+from matdesign.typed import Range, build, keys
 
 CHOICES = [
     (group, name) for group, names in groups(CONF).items() for name in names if (group, name) != ("material", "file")
 ]
 
 
+MORE = {  # what a choice leaves open
+    ("target", "minimise"): ["target.property=density"],
+    ("target", "maximise"): ["target.property=density"],
+    ("target", "hit"): ["target.property=density", "target.value=1.7"],
+    ("target", "conductivity"): ["target.value=0.1"],
+}
+
+
 @pytest.mark.parametrize(("group", "name"), CHOICES)
 def test_every_choice_makes_a_valid_configuration_that_survives_storage(group, name, tmp_path):
-    config = load([f"{group}={name}"])
     stored = tmp_path / "config.yaml"
-    stored.write_text(dump(config))
-    # Lists and tuples look alike in YAML, so compare what a second round gives.
-    assert dump(load_stored(stored)) == dump(config)
-    assert load_stored(stored).agent == config.agent
+    overrides = [f"{group}={name}", *MORE.get((group, name), [])]
+    for kind, read, again in ((Config, load, load_stored), (DesignConfig, load_design, load_stored_design)):
+        if group in keys(kind):
+            config = read(overrides)
+            stored.write_text(dump(config))
+            # Lists and tuples look alike in YAML, so compare what a second round gives.
+            assert dump(again(stored)) == dump(config)
+            assert again(stored).agent == config.agent
+
+
+def test_the_default_design():
+    config = load_design()
+    assert (config.material.name, config.target.property.name) == (
+        "argon_isotopes",
+        "device_conductivity_lattice_dynamics",
+    )
+    assert (config.target.goal, config.target.verified_by.name) == ("minimise", "device_conductivity")
+    assert config.search.method == "policy"
+
+
+def test_a_value_is_there_to_be_hit():
+    assert load_design(["target.value=0.06"]).target.goal == "hit"
+    with pytest.raises(InputError, match="no value yet for target.property"):
+        load_design(["target=maximise"])
+
+
+def test_properties_are_named_and_their_protocol_set():
+    config = load_design(["target=hit", "target.property=density", "target.property.temperature=40", "target.value=2"])
+    assert config.target.property.temperature == 40.0
+    also = load_design(["target.also=[{property: {name: q6}, goal: maximise, weight: 2}]"]).target.goals[1]
+    assert (also.property.name, also.weight) == ("q6", 2.0)
+    bounds = load_design(["target.constraints=[{property: density, minimum: 1.5}]"]).target.constraints
+    assert (bounds[0].property.name, bounds[0].minimum, bounds[0].maximum) == ("density", 1.5, None)
+
+
+BAD_DESIGNS = {
+    "target.property=densty": "did you mean density",
+    "target.property.temprature=3": "target.property.temprature",
+    "target.goal=best": "target.goal=best must be one of minimise, maximise, hit",
+    "target.tolerance=-1": "target.tolerance=-1.0 must lie between",
+    "target.constraints=[{property: density, least: 2}]": "unknown setting target.constraints",
+    "search.designs=0": "search.designs=0 must lie between",
+    "search.compare=[policy]": "name each method once",
+    "space.cell=true": "space.cell=True must be one of",
+    "verification.rel_error=0.1": "exclude each other",
+    "evaluaton.episodes=3": "unknown setting 'evaluaton.episodes'",
+}
+
+
+@pytest.mark.parametrize("override", BAD_DESIGNS, ids=repr)
+def test_bad_override_of_a_design(override):
+    with pytest.raises(InputError, match=BAD_DESIGNS[override]):
+        load_design([override])
+
+
+def test_a_design_is_no_training_run(tmp_path):
+    stored = tmp_path / "config.yaml"
+    stored.write_text(dump(load_design()))
+    with pytest.raises(InputError, match="is of matdesign design: give the folder of a run of matdesign train"):
+        load_stored(stored)
 
 
 def test_default_job():
