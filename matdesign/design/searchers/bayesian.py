@@ -12,7 +12,8 @@ from matdesign.design.spaces.space import Design, Space
 class Bayesian(Searcher):
     """Measures the candidate of largest expected improvement under a Gaussian process.
 
-    Candidates are random designs and swaps of the best ones, as the space is too large to look at all of it.
+    Candidates are random designs and changes of the best ones, small and large, as the space is too large to look at
+    all of it.
 
     Args:
         space: where to search.
@@ -37,7 +38,8 @@ class Bayesian(Searcher):
         while len(candidates) < self._candidates:
             parent = self._best[self.rng.integers(len(self._best))][1]
             for _ in range(1 + self.rng.poisson(1.0)):
-                parent = self.space.changed(parent, self.rng)
+                change = self.space.changed if self.rng.random() < 0.5 else self.space.rearranged
+                parent = change(parent, self.rng)
             candidates.append(parent)
         for i in np.argsort(-self._model.improvement(candidates), kind="stable"):
             if not self._model.known(candidates[i]):

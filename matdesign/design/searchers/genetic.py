@@ -7,7 +7,7 @@ from matdesign.design.spaces.space import Design, Space
 
 
 class Genetic(Searcher):
-    """Steady-state genetic algorithm: two parents by tournament, a child of both, small changes as mutations.
+    """Steady-state genetic algorithm: two parents by tournament, a child of both, changes of all sizes as mutations.
 
     The child (`Space.combined`) enters the population in place of the worst, if it is better and new.
 
@@ -16,7 +16,8 @@ class Genetic(Searcher):
         seed: of everything random.
         population: designs kept.
         tournament: designs among which the better is taken as a parent.
-        changes: mean number of changes of a child.
+        changes: mean number of changes of a child, half of them small (`Space.changed`) and half large
+            (`Space.rearranged`).
     """
 
     name = "genetic"
@@ -34,7 +35,8 @@ class Genetic(Searcher):
             return [self.space.random(self.rng) for _ in range(self._population)]
         child = self.space.combined(self._parent(), self._parent(), self.rng)
         for _ in range(self.rng.poisson(self._changes)):
-            child = self.space.changed(child, self.rng)
+            change = self.space.changed if self.rng.random() < 0.5 else self.space.rearranged
+            child = change(child, self.rng)
         return [child]
 
     def tell(self, designs: Sequence[Design], scores: Sequence[float]) -> None:

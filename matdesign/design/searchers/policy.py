@@ -1,46 +1,42 @@
-"""A policy shared by all sites, trained by PPO inside a learned model that also screens what it proposes."""
+"""Policies shared by all sites, trained by PPO inside a learned model that also screens what they propose."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
+from matdesign.design.searchers.fields import Fields
 from matdesign.design.searchers.searcher import Searcher
 from matdesign.design.searchers.surrogate import Surrogate
-from matdesign.design.spaces.decorations import Decoration, Decorations, assigned
+from matdesign.design.spaces.decorations import Decoration, Decorations
 
-CLIP = 0.2  # of the probability ratio
-HIDDEN = 64  # units of the network
 ENTROPY = 1.2  # times the root of the number of groups: weight of the entropy in the loss
-EPOCHS = 4  # passes over each imagined batch
+LIFE = 64  # rounds after which a policy begins anew
+LARGE = 0.25  # share of large changes among those of the best designs
+BEST = 8  # designs that are changed
 
 
 class PolicySearch(Searcher):
     """Every group is an agent that chooses its species; one network, shared by all, sees where the group is.
 
-    The policy learns by PPO (Schulman et al. 2017, arXiv:1707.06347) on designs of its own that a Gaussian process,
-    learned from the measurements, scores (as in Dyna: Sutton, ACM SIGART Bulletin 2, 160 (1991)). Of many designs it
-    then proposes, those of largest expected improvement are measured: the model screens, the policy proposes.
-
-    A group's logits are perturbed with Gumbel noise, and the groups that want a species most get it until there is none
-    left, so that the composition is exact; the probability ratio of PPO takes the groups as independent, which is an
-    approximation.
+    Several such policies (`Fields`) learn by PPO on designs of their own that a Gaussian process, learned from the
+    measurements, scores (as in Dyna: Sutton, ACM SIGART Bulletin 2, 160 (1991)). One after the other begins anew, as a
+    policy that has converged explores no more. Of what the policies, new untrained ones and small changes of the best
+    designs propose, the designs of largest expected improvement are measured: the model screens.
 
     Args:
         space: where to search.
-        seed: of network, noise and first designs.
-        first: random designs at the beginning.
+        seed: of networks, noise and first designs.
+        first: designs at the beginning, half of them random and half of untrained policies.
         batch: designs measured at a time.
-        proposals: designs of the policy that are screened for them.
-        imagined: designs of one update of the policy.
-        updates: of the policy between two batches.
+        policies: that learn side by side.
+        draws: proposals of each policy.
+        untrained: proposals of untrained policies.
+        changes: proposals that are changes of the best designs.
+        imagined: designs of each policy in one update.
+        updates: of the policies between two batches.
         learning_rate: of Adam.
-        entropy: weight of the policy's entropy in its loss, which keeps the proposals apart; default 1.2 over the root
-            of the number of groups, as what one group does to the score falls like that.
-        patience: designs in a row without a better one after which the policy begins anew; the model stays.
-        explore: share of the proposals that are swaps of the best designs instead of the policy's.
+        entropy: weight of the policies' entropy in their loss, which keeps the proposals apart; default 1.2 over the
+            root of the number of groups, as what one group does to the score falls like that.
     """
 
     name = "policy"
@@ -53,38 +49,39 @@ class PolicySearch(Searcher):
         seed: int,
         first: int = 8,
         batch: int = 1,
-        proposals: int = 256,
-        imagined: int = 64,
-        updates: int = 8,
+        policies: int = 4,
+        draws: int = 48,
+        untrained: int = 64,
+        changes: int = 64,
+        imagined: int = 32,
+        updates: int = 4,
         learning_rate: float = 1e-2,
-        explore: float = 0.1,
         entropy: float | None = None,
-        patience: int = 64,
     ) -> None:
         super().__init__(space, seed=seed)
         self.space: Decorations = space
-        self._first, self._batch, self._proposals = first, batch, proposals
-        self._imagined, self._updates, self._explore = imagined, updates, explore
+        self._first, self._batch, self._policies = first, batch, policies
+        self._draws, self._untrained, self._changes = draws, untrained, changes
+        self._imagined, self._updates = imagined, updates
         self._model = Surrogate(space)
-        self._entropy = ENTROPY / space.size**0.5 if entropy is None else entropy
-        self._patience = patience
+        weight = ENTROPY / space.size**0.5 if entropy is None else entropy
+        self._fields = Fields(space, self.rng, count=policies, learning_rate=learning_rate, entropy=weight)
         self._best: list[tuple[float, Decoration]] = []
-        self._places = torch.from_numpy(_fourier(space).astype(np.float32))
-        self._network = nn.Sequential(
-            nn.Linear(self._places.shape[1], HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, len(space.species))
-        )
-        self._learning_rate, self._idle = learning_rate, 0
-        self._begin()
+        self._rounds = 0
 
     def ask(self) -> list[Decoration]:
         """The first designs at once, then one batch at a time."""
         if not len(self._model):
-            return [self.space.random(self.rng) for _ in range(self._first)]
+            half = self._first // 2
+            return self._fields.untrained(self._first - half) + [self.space.random(self.rng) for _ in range(half)]
+        self._rounds += 1
+        for policy in range(self._policies):  # at different times
+            if self._rounds % LIFE == LIFE * policy // self._policies:
+                self._fields.begin(policy)
         for _ in range(self._updates):
             self._imagine()
-        proposals = self._draw(self._proposals - int(self._explore * self._proposals))
-        while len(proposals) < self._proposals:
-            proposals.append(self.space.changed(self._best[self.rng.integers(len(self._best))][1], self.rng))
+        proposals = list(self._fields.draw(self._draws).reshape(-1, self.space.size))
+        proposals += self._fields.untrained(self._untrained) + [self._changed() for _ in range(self._changes)]
         fresh: dict[bytes, Decoration] = {}
         for i in np.argsort(-self._model.improvement(proposals), kind="stable"):
             if not self._model.known(proposals[i]):
@@ -93,59 +90,21 @@ class PolicySearch(Searcher):
                 break
         return list(fresh.values()) or [self.space.random(self.rng)]
 
-    def tell(self, decorations: Sequence[Decoration], scores: Sequence[float]) -> None:
-        """The model learns; the policy follows in the next `ask`."""
-        self._model.add(decorations, scores)
-        lowest = self._best[0][0] if self._best else np.inf
-        self._idle = 0 if min(scores) < lowest else self._idle + len(scores)
-        if self._idle >= self._patience:
-            self._begin()
-        self._best = sorted([*self._best, *zip(scores, decorations, strict=True)], key=lambda item: item[0])[:8]
+    def tell(self, designs: Sequence[Decoration], scores: Sequence[float]) -> None:
+        """The model learns; the policies follow in the next `ask`."""
+        self._model.add(designs, scores)
+        self._best = sorted([*self._best, *zip(scores, designs, strict=True)], key=lambda item: item[0])[:BEST]
 
-    def _begin(self) -> None:
-        """A policy that knows nothing yet."""
-        self._idle = 0
-        for parameter in self._network.parameters():
-            drawn = self.rng.normal(size=parameter.shape) * 0.3 / parameter.shape[-1] ** 0.5
-            with torch.no_grad():
-                parameter.copy_(torch.from_numpy(drawn))
-        self._optimizer = torch.optim.Adam(self._network.parameters(), lr=self._learning_rate)
-
-    def _logits(self) -> Tensor:
-        return torch.log_softmax(self._network(self._places), dim=-1)
-
-    def _draw(self, count: int) -> list[Decoration]:
-        with torch.no_grad():
-            logits = self._logits().numpy()
-        noisy = logits + self.rng.gumbel(size=(count, *logits.shape))
-        return list(assigned(noisy, self.space.counts))
+    def _changed(self) -> Decoration:
+        design = self._best[self.rng.integers(len(self._best))][1]
+        for _ in range(1 + self.rng.poisson(1.0)):
+            change = self.space.rearranged if self.rng.random() < LARGE else self.space.changed
+            design = change(design, self.rng)
+        return design
 
     def _imagine(self) -> None:
-        """One PPO update on designs that the model scores."""
-        drawn = self._draw(self._imagined)
-        mean, deviation = self._model.predict(drawn)
-        gain = -(mean - deviation)  # what may be good is worth a look
-        advantage = torch.from_numpy((gain - gain.mean()) / (gain.std() + 1e-9)).float()[:, None]
-        chosen = torch.from_numpy(np.array(drawn))
-        rows = torch.arange(self.space.size)
-        with torch.no_grad():
-            before = self._logits()[rows, chosen]
-        for _ in range(EPOCHS):
-            ratio = torch.exp(self._logits()[rows, chosen] - before)
-            loss = -torch.minimum(ratio * advantage, ratio.clamp(1 - CLIP, 1 + CLIP) * advantage).mean()
-            logits = self._logits()
-            loss = loss + self._entropy * (logits.exp() * logits).sum(dim=-1).mean()
-            self._optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._optimizer.step()
-
-
-def _fourier(space: Decorations) -> NDArray[np.float64]:
-    """Cosines and sines of each group's place along the three cell vectors, down to the distance of two planes."""
-    places = space.places
-    waves = []
-    for axis in range(3):
-        planes = len(np.unique(np.round(places[:, axis], 4)))
-        for n in range(1, planes // 2 + 1):
-            waves += [np.cos(2 * np.pi * n * places[:, axis]), np.sin(2 * np.pi * n * places[:, axis])]
-    return np.stack(waves, axis=1) if waves else np.ones((space.size, 1))
+        """One update of the policies on designs that the model scores."""
+        drawn = self._fields.draw(self._imagined)
+        mean, deviation = self._model.predict(list(drawn.reshape(-1, self.space.size)))
+        gains = deviation - mean  # what may be good is worth a look
+        self._fields.learn(drawn, gains.reshape(self._policies, self._imagined))

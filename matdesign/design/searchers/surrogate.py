@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import norm, skew
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -22,7 +22,8 @@ class Surrogate:
     (`Space.features`), its hyperparameters by maximum likelihood: Rasmussen and Williams, Gaussian Processes for
     Machine Learning (MIT Press, 2006), chapters 2 and 5.
 
-    Scores that all have one sign enter by their logarithm: a conductivity varies by factors.
+    Scores that all have one sign enter by their logarithm where that makes their distribution less skewed: a
+    conductivity varies by factors, a distance from a value to hit does not.
 
     Args:
         space: of the designs.
@@ -79,9 +80,11 @@ class Surrogate:
         return np.asarray((self.best - mean) * norm.cdf(ahead) + deviation * norm.pdf(ahead))
 
     def _scaled(self, scores: Array) -> Array:
-        if (scores > 0).all():
-            return np.asarray(np.log(scores))
-        return np.asarray(-np.log(-scores)) if (scores < 0).all() else scores
+        if not ((scores > 0).all() or (scores < 0).all()):
+            return scores
+        sign = np.sign(scores[0])
+        logarithms = np.asarray(sign * np.log(np.abs(scores)))
+        return logarithms if abs(skew(logarithms)) <= abs(skew(scores)) else scores
 
     def _fit(self) -> None:
         features, scores = np.array(self._features), self._scaled(np.array(self._scores))

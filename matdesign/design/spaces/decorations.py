@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
+from matdesign.design.spaces.planes import Planes
 from matdesign.design.spaces.space import Space
 from matdesign.errors import InputError
 
@@ -34,6 +35,7 @@ class Decorations(Space):
         groups: int64 [sites], group of each site.
         places: float64 [groups, 3], where the first site of each group is, as fractions of the cell.
         axis: direction that symmetries keep.
+        planes: moves of whole planes of groups.
         permutations: int64 [operations, groups], where each symmetry takes each group.
         orbits: int64 [groups, groups], class of each pair of groups under the symmetries.
 
@@ -71,6 +73,7 @@ class Decorations(Space):
             )
         firsts = np.unique(self.groups, return_index=True)[1]
         self.places = lattice.get_scaled_positions(wrap=True)[firsts]
+        self.planes = Planes(self.places, self.counts)
         self.permutations = self._symmetries(axis)
         self.orbits = self._orbits()
         orbits, first, second = self.orbits.ravel(), *np.indices(self.orbits.shape).reshape(2, -1)
@@ -102,12 +105,19 @@ class Decorations(Space):
         changed[[first, second]] = decoration[[second, first]]
         return changed
 
+    def rearranged(self, decoration: Decoration, rng: np.random.Generator) -> Decoration:
+        """Whole planes are exchanged, copied, reversed or sorted (`Planes.moved`)."""
+        return self.planes.moved(decoration, rng) if self.planes.families else self.changed(decoration, rng)
+
     def combined(self, mother: Decoration, father: Decoration, rng: np.random.Generator) -> Decoration:
         """One parent's species between two heights along a random cell vector, and the other's elsewhere.
 
         Cut and splice as Deaven and Ho did it with atoms (Phys. Rev. Lett. 75, 288 (1995),
-        doi:10.1103/PhysRevLett.75.288); surplus species are then exchanged at random sites.
+        doi:10.1103/PhysRevLett.75.288); surplus species are then exchanged at random sites. Every second child inherits
+        whole planes instead (`Planes.blended`).
         """
+        if self.planes.families and rng.random() < 0.5:
+            return self.planes.blended(mother, father, rng)
         axis = rng.integers(3)
         low, width = rng.random(2)
         child = np.where((self.places[:, axis] - low) % 1.0 < width, mother, father)

@@ -32,6 +32,10 @@ class Space(ABC):
     def changed(self, design: Design, rng: np.random.Generator) -> Design:
         """The design after one small random change, a new array."""
 
+    def rearranged(self, design: Design, rng: np.random.Generator) -> Design:
+        """The design after a random change of a large part of it, a new array; a small one where there is none."""
+        return self.changed(design, rng)
+
     @abstractmethod
     def combined(self, mother: Design, father: Design, rng: np.random.Generator) -> Design:
         """A child of two designs, which has a part of either."""
