@@ -82,6 +82,7 @@ class PolicySearch(Searcher):
             self._imagine()
         proposals = list(self._fields.draw(self._draws).reshape(-1, self.space.size))
         proposals += self._fields.untrained(self._untrained) + [self._changed() for _ in range(self._changes)]
+        proposals = list(np.unique(proposals, axis=0))
         fresh: dict[bytes, Decoration] = {}
         for i in np.argsort(-self._model.improvement(proposals), kind="stable"):
             if not self._model.known(proposals[i]):

@@ -138,9 +138,12 @@ class Decorations(Space):
     def canonical(self, decoration: Decoration) -> Decoration:
         """The first, in the order of a dictionary, of all decorations that are the same by symmetry."""
         left = self.permutations  # that give the smallest so far
-        for group in range(self.size):
-            values = decoration[left[:, group]]
-            left = left[values == values.min()]
+        species = decoration.astype(np.uint8)
+        for start in range(0, self.size, 8):  # eight groups at a time, as the digits of one number
+            digits = np.zeros((len(left), 8), np.uint8)
+            digits[:, : min(8, self.size - start)] = species[left[:, start : start + 8]]
+            numbers = digits.view(">u8")[:, 0]
+            left = left[numbers == numbers.min()]
             if len(left) == 1:
                 break
         return np.asarray(decoration[left[0]])
