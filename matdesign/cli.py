@@ -349,8 +349,8 @@ VERBS = {
         "trained policy, a picture is its best structure if it has one. Needs no display.",
         run=_render,
         takes_run=True,
-        settings="  output=FILE.mp4          .png, .gif, .mp4, .webm, or frame-%04d.png for a picture of each frame\n"
-        "                           (default: into the run's exports, or beside the file)\n"
+        settings="  output=FILE.mp4          .png, .gif, .mp4, .webm; frame-%04d.png for a picture of each frame;\n"
+        "                           .npz for a recording (default: into the run's exports, or beside the file)\n"
         "  frames=0:500:2           which frames: START:STOP:STEP, or the number of one (default: all of a\n"
         "                           trajectory, one episode of a policy)\n"
         "  fps=25                   frames shown in a second\n"

@@ -18,6 +18,7 @@ SMALL = {
     "train": ("agent.ppo.total_agent_steps=4000", "evaluation.episodes=8", "env.envs=8"),
     "evaluate": ("evaluation.episodes=8",),
     "measure": ("budget=1",),
+    "render": ("size=160x120", "frames=:8"),
 }
 
 

@@ -183,6 +183,14 @@ def test_a_run_that_is_at_work_can_be_watched(run):
     assert len(recording) == 5
 
 
+def test_a_flight_is_stored_and_drawn_later(run, tmp_path):
+    flight = render_job(run, tmp_path / "flight.npz", look("frames=:5", "fps=5"))
+    assert np.array_equal(Recording.load(flight).labels["step"], np.arange(5))
+    later = render_job(flight, tmp_path / "later.gif", look("size=64x48"))
+    now = render_job(run, tmp_path / "now.gif", look("size=64x48", "frames=:5", "fps=5"))
+    assert later.read_bytes() == now.read_bytes()
+
+
 def test_a_run_without_structure_or_name(run):
     assert render_job(run, None, look("size=64x48", "frames=:4")) == run / "exports" / "rollout.mp4"
     assert len(frames_of(run / "exports" / "rollout.mp4")) == 4

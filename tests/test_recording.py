@@ -8,6 +8,8 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 
+from matdesign.config import load
+from matdesign.design.assembly import open_vector
 from matdesign.design.rollout import rollout
 from matdesign.errors import InputError
 from matdesign.render.recording import Recording, record_atoms
@@ -175,6 +177,26 @@ def test_looking_changes_nothing(name, settings):
             assert labels["step"] == step
             assert labels["return"] == pytest.approx(returns.mean(), abs=1e-9)
             assert len(scene.spheres) + len(scene.boxes) > 0
+
+
+@pytest.mark.parametrize("choice", ["atoms/cluster", "atoms/steer"])
+def test_looking_at_atoms_changes_nothing(choice):
+    """As above, in LAMMPS: positions, and so the scenes at the end, are the same to the last bit."""
+    config = load([f"env={choice}", "env.envs=2"])
+    ends = []
+    for watched in (True, False):
+        with open_vector(config) as vector:
+            policy = Dice(vector)
+            if watched:
+                frames = list(rollout(vector, policy, seed=4, index=1, frames=40))
+                assert len(frames) == 40
+            else:
+                vector.reset(4)
+                for _ in range(39):
+                    vector.actions[:] = policy.act(torch.from_numpy(vector.observations), None).numpy()
+                    vector.step()
+            ends.append((vector.observations.tobytes(), vector.rewards.tobytes(), vector.scene(1).spheres.tobytes()))
+    assert ends[0] == ends[1]
 
 
 def test_a_rollout_ends_with_the_episode():

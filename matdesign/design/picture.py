@@ -30,17 +30,20 @@ def render_job(source: Path, output: Path | None, look: Look) -> Path:
 
     Args:
         source: a run folder, a recording, a structure or trajectory file.
-        output: its suffix decides: a film for .gif, .mp4, .webm and numbered pictures such as frame-%04d.png, else a
-            picture; None: a film where there are many frames, into the exports of the run or beside the file.
+        output: its suffix decides: a film for .gif, .mp4, .webm and numbered pictures such as frame-%04d.png, a
+            recording for .npz, else a picture; None: a film where there are many frames, into the exports of the run
+            or beside the file.
         look: how.
 
     Raises:
         InputError: a source that cannot be read, a run that has nothing to show yet, a place that cannot be written.
     """
-    film = output is not None and is_film(output)
-    if output is not None and film:
+    picture = output is None or not (is_film(output) or output.suffix == SUFFIX)
+    if output is not None and is_film(output):
         check_video(output, look.fps or FPS)
-    structure = _structure(source) if source.is_dir() and not film else None
+    if output is not None and picture and look.frames is None and source.is_file():
+        look = replace(look, frames=slice(-1, None))
+    structure = _structure(source) if source.is_dir() and picture else None
     if structure is not None:
         recording, default = record_atoms([structure], **look.of_atoms), source / EXPORTS / f"{BEST}-structure.png"
     elif source.is_dir():
@@ -49,6 +52,9 @@ def render_job(source: Path, output: Path | None, look: Look) -> Path:
         recording = recorded(source, look)
         default = source.with_suffix(".mp4" if len(recording) > 1 else ".png")
     path = output or default
+    if path.suffix == SUFFIX:
+        recording.save(path)
+        return path
     camera = look.camera or natural_camera(recording[0])
     if look.orthographic:
         camera = replace(camera, field_of_view=0.0)
