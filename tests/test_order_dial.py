@@ -115,7 +115,7 @@ def test_rotation_and_translation_change_nothing():
     atoms, turned = shaken(), shaken()
     rotation = Rotation.from_rotvec([0.3, -0.8, 0.5]).as_matrix()
     turned.set_cell(atoms.cell.array @ rotation.T)
-    turned.positions = (atoms.positions + [0.4, -0.2, 3.0]) @ rotation.T
+    turned.positions = (atoms.positions + np.array([0.4, -0.2, 3.0])) @ rotation.T
     np.testing.assert_allclose(local_order(turned), local_order(atoms), atol=1e-9)
     s, gradient = order_and_gradient(atoms)
     turned_s, turned_gradient = order_and_gradient(turned)
@@ -235,7 +235,7 @@ def test_diamond_does_not_pass_for_bcc():
 def test_pairing_up_does_not_pay():
     """Without the least number of bonds, lone pairs and chains would be perfect: all their bonds are alike."""
     grid = np.stack(np.meshgrid(*[np.arange(3) * 3.0] * 3), axis=-1).reshape(-1, 3)
-    pairs = Atoms("Ar54", np.concatenate([grid, grid + [0.9, 0, 0]]), cell=[9.0] * 3, pbc=True)
+    pairs = Atoms("Ar54", np.concatenate([grid, grid + np.array([0.9, 0, 0])]), cell=[9.0] * 3, pbc=True)
     np.testing.assert_allclose(local_order(pairs), 1 / 8, atol=1e-6)
     s, _ = order_and_gradient(pairs)
     np.testing.assert_allclose(s, 1 / 8, atol=1e-5)

@@ -36,6 +36,7 @@ static void fly(const Case *c) {
     double friction = strcmp(c->control, "kick") == 0 || strcmp(c->control, "force") == 0;
     double bath = friction > 0.0 ? kt : 0.0;
     double measurer = (double)(uintptr_t)measure, parts = 1, samples = 2, penalty = 3, free_steps = 7;
+    double goals[4] = {0.1, 0.3, 0.6, 0.8}, melt = 3.0, melt_steps = 60;
     char commands[2048] = "";
     for (int i = 0; i < CRYSTAL_COMMANDS; i++) {
         const char *line = crystal_commands[i];
@@ -65,6 +66,9 @@ static void fly(const Case *c) {
         {.name = "distance_penalty", .numbers = &penalty, .count = 1},
         {.name = "free_steps", .numbers = &free_steps, .count = 1},
         {.name = "credit", .text = c->credit},
+        {.name = "goal", .numbers = goals, .count = 4},
+        {.name = "melt_kt", .numbers = &melt, .count = 1},
+        {.name = "melt_steps", .numbers = &melt_steps, .count = strcmp(c->reward, "order") ? 0 : 1},
     };
     Fixture f;
     if (fixture_open(&f, &environment_atoms, values, sizeof values / sizeof *values, 3, c->threads))
@@ -129,6 +133,8 @@ int main(int argc, char **argv) {
         {"kick", "goal", "own", 1000.0, 20, 1, 3, 1},       {"displacement", "energy", "mix", 1000.0, 2, 1, 1, 1},
         {"kick", "property", "difference", 0.2, 5, 1, 2, -1}, {"displacement", "property", "own", 0.01, 1, 0, 1, -1},
         {"force", "property", "team", 1000.0, 20, 1, 2, 1},
+        {"kick", "order", "mix", 0.2, 5, 1, 2, 0},          {"displacement", "order", "difference", 0.01, 1, 0, 1, 0},
+        {"force", "order", "own", 1000.0, 20, 1, 3, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) fly(&cases[i]);
     puts("atoms: ok");
