@@ -5,7 +5,8 @@ python benchmarks/order_dial.py [--quick] [--json FILE]     about three minutes 
 `error` is the mean |S - goal| over the last 30 of 60 control steps of 10 MD steps, over 8 glasses that no policy was
 trained on; each sample is another set of glasses and, for the policy, another training seed. Goals in training were
 drawn from 0.15 to 0.38 and from 0.62 to 0.85. The controller kicks atoms along the same gradient, proportionally to the
-error, with the gain that does best on other glasses and goals from the same ranges. Then the same policies and the same gain with 864 atoms, in as many steps and in four times as many (`longer`).
+error, with the gain that does best on other glasses and goals from the same ranges. Then the same policies and the same
+gain with 864 atoms, in as many steps and in four times as many (`longer`).
 """
 
 import tempfile
