@@ -362,6 +362,7 @@ VERBS = {
         "  axes=abc                 a triad of the cell's vectors, or axes=xyz\n"
         "  slice=z:0:5              atoms between two planes only; slice=111:0:5 takes Miller indices\n"
         "  background=transparent   white, black, transparent\n"
+        "  quality=fine             smooth shadows, or fast (default: fine for pictures, fast for films)\n"
         "  captions=false           no labels in a film\n"
         "  species=[Si,Ge]          elements of the types in a LAMMPS file\n"
         "  seed=7                   of the policy's flight",

@@ -98,6 +98,10 @@ def test_a_picture_of_many_is_the_last_one(approach, tmp_path):
     ase.io.write(tmp_path / "last.xyz", ase.io.read(approach, -1))
     render_job(tmp_path / "last.xyz", tmp_path / "alone.png", look(*FLAT))
     assert (tmp_path / "last.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
+    for quality in ("fine", "fast"):
+        render_job(approach, tmp_path / f"{quality}-%d.png", look(*FLAT, f"quality={quality}", "frames=-1"))
+    assert (tmp_path / "fine-0.png").read_bytes() == (tmp_path / "last.png").read_bytes()
+    assert (tmp_path / "fast-0.png").read_bytes() != (tmp_path / "last.png").read_bytes()
 
 
 def test_colours_bonds_and_planes(tmp_path):

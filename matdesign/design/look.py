@@ -10,6 +10,7 @@ from matdesign.render.camera import Camera
 from matdesign.render.colours import Scalar
 from matdesign.render.image import WHITE
 from matdesign.render.recording import check_rate
+from matdesign.render.shading import FAST, FINE, Quality
 from matdesign.scene import Triple
 
 CAMERAS = {
@@ -20,6 +21,7 @@ CAMERAS = {
 }
 BACKGROUNDS: Mapping[str, Triple | None] = {"white": WHITE, "black": (0.0, 0.0, 0.0), "transparent": None}
 
+QUALITIES = {"fast": FAST, "fine": FINE}
 FLAGS = {"true": True, "false": False}
 
 
@@ -39,6 +41,7 @@ class Look:
         slice: planes between which atoms are shown; None: all.
         background: red, green, blue; None: transparent.
         captions: whether a film shows the labels of its frames.
+        quality: how finely pictures are drawn; None: fine, and those of films fast.
         species: chemical symbol of LAMMPS types 1, 2, ...
         seed: of a rollout; None: the one that the run is evaluated with.
     """
@@ -54,6 +57,7 @@ class Look:
     slice: Slice | None = None
     background: Triple | None = WHITE
     captions: bool = True
+    quality: Quality | None = None
     species: tuple[str, ...] = ()
     seed: int | None = None
 
@@ -143,6 +147,7 @@ SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "axes": (_axes, "xyz or abc"),
     "slice": (_slice, "slice=z:LOW:HIGH, or Miller indices in place of x, y, z"),
     "background": (BACKGROUNDS.__getitem__, f"one of {', '.join(BACKGROUNDS)}"),
+    "quality": (QUALITIES.__getitem__, f"one of {', '.join(QUALITIES)}"),
     "captions": (_flag, "true or false"),
     "species": (_names, "chemical symbols, species=[Si,Ge]"),
     "seed": (int, "a whole number"),

@@ -60,10 +60,10 @@ def render_job(source: Path, output: Path | None, look: Look) -> Path:
         camera = replace(camera, field_of_view=0.0)
     draw = partial(pictures, size=look.size, camera=camera, background=look.background)
     if not is_film(path):
-        save(next(draw(recording[-1:], captions=False, quality=FINE)), path)
+        save(next(draw(recording[-1:], captions=False, quality=look.quality or FINE)), path)
         return path
     with progress("drawing", len(recording), quiet=False) as show:
-        images = draw(recording, captions=look.captions, quality=FAST)
+        images = draw(recording, captions=look.captions, quality=look.quality or FAST)
         save_video(counted(images, show), path, fps=look.fps or recording.fps)
     return path
 
