@@ -49,7 +49,7 @@ def test_the_default_design():
 
 def test_a_value_is_there_to_be_hit():
     assert load_design(["target.value=0.06"]).target.goal == "hit"
-    with pytest.raises(InputError, match="no value yet for target.property"):
+    with pytest.raises(InputError, match=r"no value yet for target\.property"):
         load_design(["target=maximise"])
 
 

@@ -1,218 +1,216 @@
-"""The design job: flying, counting, comparing, exporting, drawing."""
+"""A design from its configuration to verified structures, its folder, its report."""
 
 import json
-import math
+import os
+import signal
+import subprocess
+import sys
+import time
 
+import ase.db
 import ase.io
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from matdesign.agents.policies import MLPPolicy
-from matdesign.config import load
-from matdesign.design.assembly import make_policy, open_vector
+from matdesign.config import load_design
 from matdesign.design.export import best_structure, export
-from matdesign.design.flight import fly, search_figures
-from matdesign.design.job import check_design, design, evaluate
-from matdesign.design.look import Look
-from matdesign.design.multistart import multistart, random_cloud
-from matdesign.design.picture import render_job
+from matdesign.design.job import check_design, design
+from matdesign.design.outcome import OUTCOME
+from matdesign.design.problem import open_problem
+from matdesign.design.results import load
 from matdesign.design.run import RunFolder
-from matdesign.envs.atoms import AtomsResult
+from matdesign.design.searching import findings
+from matdesign.design.verification import Advantage
 from matdesign.errors import InputError
-from matdesign.sim.simulation import Simulation
-from matdesign.vector import Vector
+from matdesign.properties import Cache, measure
 
 SMALL = (
-    "agent.ppo.total_agent_steps=3000",
-    "env.envs=8",
-    "evaluation.episodes=16",
-    "evaluation.multistart=20",
+    "material.structure.repeat=[4,2,2]",
+    "search.designs=12",
+    "target.verified_by.steps=200",
+    "target.verified_by.slab=0.25",
+    "target.verified_by.equilibration=100",
+    "verification.seeds=2",
+    "verification.steps=200",
     "render.width=160",
     "render.height=80",
     "quiet=true",
 )
+LABEL = "device_conductivity_lattice_dynamics"
+
+
+def made(folder, *settings):
+    config = load_design([*settings, f"output={folder}"])
+    check_design(config)
+    with RunFolder.create(config, "design") as run:
+        design(config, run)
+    return config
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A small design run, finished."""
     folder = tmp_path_factory.mktemp("design") / "run"
-    config = load([*SMALL, f"output={folder}"])
-    with RunFolder.create(config, "design") as run:
-        design(config, run)
-    return config, folder
+    return made(folder, *SMALL), folder
 
 
-def result(energy, evaluations):
-    return AtomsResult(
-        positions=np.zeros((1, 3)), energy=energy, evaluations=evaluations, failed=not math.isfinite(energy)
-    )
-
-
-def test_search_figures_by_hand():
-    found = [result(-2.0, 100), result(-1.9, 300), result(math.nan, 50), result(-2.00004, 150)]
-    figures = search_figures(found, energy_scale=0.5, reference=-4.0, tolerance=1e-3)
-    assert figures.success[0] == 0.5
-    assert figures.success[1] == pytest.approx(math.sqrt(0.25 / 4))
-    assert figures.evaluations[0] == 150
-    assert figures.evaluations[1] == pytest.approx(np.std([100, 300, 50, 150], ddof=1) / 2)
-    assert figures.cost[0] == 300
-    assert figures.cost[1] == pytest.approx(300 * math.hypot(figures.evaluations[1] / 150, 0.25 / 0.5))
-    assert figures.best == pytest.approx(-4.00008)
-    assert figures.failed == 1
-
-
-def test_search_figures_without_a_success_and_without_a_reference():
-    found = [result(-1.0, 10), result(-2.0, 10)]
-    assert search_figures(found, energy_scale=1.0, reference=-3.0, tolerance=1e-3).cost[0] == math.inf
-    assert search_figures(found, energy_scale=1.0, reference=None, tolerance=1e-3).success[0] == 0.5
-
-
-def test_random_clouds_are_seeded_and_keep_their_distance():
-    clouds = [random_cloud(seed, 20, density=0.35, apart=0.8) for seed in (1, 1, 2)]
-    assert np.array_equal(clouds[0], clouds[1])
-    assert not np.array_equal(clouds[0], clouds[2])
-    distances = np.linalg.norm(clouds[0][:, None] - clouds[0], axis=2)[np.triu_indices(20, 1)]
-    assert distances.min() >= 0.8
-    assert np.linalg.norm(clouds[0], axis=1).max() <= (3 * 20 / (4 * np.pi * 0.35)) ** (1 / 3) + 1e-12
-
-
-@pytest.mark.parametrize("method", ["cg", "lbfgs"])
-def test_multistart_ends_in_minima_and_counts_every_evaluation(method):
-    material = load([]).material
-    atoms = material.structure.build(material)
-    found = multistart(atoms, material, method=method, starts=6, seed=5, density=0.35, apart=0.8, tolerance=1e-2)
-    above = []
-    with Simulation(atoms, material) as simulation:
-        for one in found:
-            simulation.place(one.positions, energies=True)
-            assert simulation.energy == pytest.approx(one.energy, abs=1e-12)
-            assert np.abs(simulation.f).max() * material.length_scale / material.energy_scale <= 1e-2
-            above.append((one.energy - simulation.minimize(force_tolerance=1e-6).energy) / material.energy_scale)
-    assert min(above) >= -1e-12
-    assert np.median(above) < 1e-3  # a start may end near a saddle, where forces are small too
-    assert all(20 < one.evaluations < 1000 for one in found)
-    # A start in its minimum takes one evaluation to see that; nothing is counted twice or left out.
-    with Simulation(atoms, material) as simulation:
-        simulation.place(found[0].positions)
-        before = simulation.evaluations
-        simulation.place(found[0].positions)
-        simulation.relax(tolerance=1e-2 * material.energy_scale / material.length_scale, evaluations=100)
-        assert simulation.evaluations - before == 2  # place, and the energies that relax needs
-
-
-def test_flights_are_reproducible_and_every_environment_counts_equally():
-    config = load(SMALL)
-    with open_vector(config) as vector:
-        policy = make_policy(config, vector)
-        first, again, other, sampled = (
-            fly(vector, policy, episodes=20, seed=seed, deterministic=deterministic)
-            for seed, deterministic in ((7, True), (7, True), (8, True), (7, False))
-        )
-    assert len(first.results) == 24  # rounded up to the same number in each of 8 environments
-    assert [r.energy for r in first.results] == [r.energy for r in again.results]
-    assert [r.energy for r in first.results] != [r.energy for r in other.results]
-    assert [r.energy for r in first.results] != [r.energy for r in sampled.results]
-    scale = config.material.energy_scale
-    assert first.figures["energy"] == pytest.approx(np.mean([r.energy for r in first.results]) / 13 / scale, rel=1e-5)
-    assert first.figures["evaluations"] == pytest.approx(np.mean([r.evaluations for r in first.results]), rel=1e-5)
-
-
-def test_episodes_count_start_steering_and_relaxation():
-    config = load([*SMALL, "env.settings.start_relax=0", "env.settings.relax_evaluations=0"])
-    with open_vector(config) as vector:
-        flight = fly(vector, make_policy(config, vector), episodes=8, seed=1, deterministic=True)
-        again = fly(vector, make_policy(config, vector), episodes=8, seed=2, deterministic=True)
-    # One evaluation enters the long run, once; then one places the atoms and 20 x 20 steer them.
-    assert {r.evaluations for r in flight.results} == {402}
-    assert {r.evaluations for r in again.results} == {401}
-
-
-def test_a_design_run_leaves_what_it_says(finished):
+def test_what_is_reported_was_measured(finished):
     config, folder = finished
-    results = json.loads((folder / "results.json").read_text())
-    assert [search["atoms"] for search in results["searches"]] == [13, 19]
-    assert results["searches"][0]["reference"] == -44.326801
-    assert set(results["searches"][0]["methods"]) == {
-        "policy",
-        "multi-start conjugate gradient",
-        "multi-start L-BFGS",
-    }
-    assert results["training_evaluations"] > 1000
-    for path in export(folder, (), None):
-        assert path.stat().st_size > 100
-    atoms = ase.io.read(folder / "exports" / "best.extxyz")
-    assert len(atoms) == 13
-    assert set(atoms.symbols) == {"Ar"}
-    assert atoms.get_potential_energy() == pytest.approx(results["energy"], rel=1e-6)
-    with Simulation(atoms, config.material) as simulation:
-        assert simulation.energy == pytest.approx(results["energy"], rel=1e-6)
-        assert np.abs(simulation.f).max() < 1e-4
-    picture = Image.open(folder / "exports" / "best.png")
-    assert picture.convert("RGB").getcolors(1 << 20) is not None
-    assert len(picture.convert("RGB").getcolors(1 << 20)) > 50
+    results = load(folder)
+    problem = open_problem(config)
+    best = results.best
+    found = best.record["found"]
+    row = results.designs.query("method == @found['method'] and seed == @found['seed'] and index == @found['index']")
+    searched = measure(config.target.property, results.atoms(row.index[0]), config.material, cache=Cache(None))
+    assert searched.value == pytest.approx(found["score"])
+    assert searched.value == pytest.approx(row[LABEL].item())
+    assert min(each.record["found"]["score"] for each in results.candidates) == results.designs[LABEL].min()
+    verified = measure(config.target.verified_by, best.atoms, config.material, seed=7919, seeds=2, cache=Cache(None))
+    assert best.value() == pytest.approx((verified.value, verified.stderr))
+    assert set(results.table.index) >= {"candidate 1", "candidate 2", "random alloy 1", "1+1", "2+2", "4+4", "pure Ar"}
+    assert sorted(best.atoms.symbols) == sorted(problem.space.lattice.symbols)
+    assert best.structure.composition.reduced_formula == "KrAr"
+
+
+def test_every_search_has_the_same_budget_and_a_row_for_each_design(finished):
+    _, folder = finished
+    results = load(folder)
+    budget = [(row["method"], row["measurements"]) for row in results.outcome["budget"]]
+    assert budget == [("policy", 12), ("random", 12)]
+    assert results.designs.groupby("method").size().to_dict() == {"policy": 12, "random": 12}
+    for row in results.outcome["budget"]:
+        own = results.designs.query("method == @row['method']")
+        assert row["best_score"] == own.score.min()
+        assert own.loc[own.score.idxmin(), "index"] + 1 == row["best_at"]
+    with ase.db.connect(folder / "designs.db") as database:
+        assert database.count(kind="reference") == 6
+        cold = [row.device_conductivity for row in database.select("kind=candidate,device_conductivity<10")]
+    assert cold == [each.value()[0] for each in results.candidates]
+
+
+def test_candidates_are_told_apart_from_references_by_their_errors(finished):
+    _, folder = finished
+    best = load(folder).best
+    for each in best.record["advantages"][LABEL]:
+        sure = abs(each["gain"]) > 2 * each["stderr"]
+        assert ("not told apart" in each["text"]) == (not sure)
+    assert Advantage(reference="x", gain=0.3, stderr=0.2).text.startswith("not told apart from x")
+    assert Advantage(reference="x", gain=0.5, stderr=0.2).text == "better than x by 0.5 +- 0.2"
+    assert Advantage(reference="x", gain=-0.5, stderr=0.2).text == "worse than x by 0.5 +- 0.2"
+    assert "not told apart" in Advantage(reference="x", gain=0.5, stderr=float("nan")).text
+    text = (folder / "summary.txt").read_text()
+    assert all(each["text"] in text for each in best.record["advantages"][LABEL])
+
+
+def test_exports_hold_the_best_structure(finished, tmp_path):
+    _, folder = finished
+    atoms = load(folder).best.atoms
+    for path in export(folder, ("cif", "extxyz", "poscar"), tmp_path):
+        read = ase.io.read(path)
+        assert sorted(read.symbols) == sorted(atoms.symbols)
+        assert read.cell.cellpar() == pytest.approx(atoms.cell.cellpar(), abs=1e-5)
+    assert len(best_structure(folder)) == len(atoms)
+    assert "device_conductivity" in str(ase.io.read(folder / "exports" / "candidate-2.extxyz").info)
+    picture = Image.open(folder / "exports" / "best-structure.png").convert("RGB")
+    assert len(picture.getcolors(1 << 20)) > 50
 
 
 def test_the_same_seed_gives_the_same_run(finished, tmp_path):
-    config = load([*SMALL, f"output={tmp_path / 'again'}"])
-    with RunFolder.create(config, "design") as run:
-        design(config, run)
-    first, again = (json.loads((folder / "results.json").read_text()) for folder in (finished[1], run.path))
-    assert first == again
+    made(tmp_path / "again", *SMALL)
+    first, again = (json.loads((folder / OUTCOME).read_text()) for folder in (finished[1], tmp_path / "again"))
+
+    def timeless(node):
+        if isinstance(node, dict):
+            return {key: timeless(value) for key, value in node.items() if key != "seconds"}
+        return [timeless(item) for item in node] if isinstance(node, list) else node
+
+    assert timeless(first) == timeless(again)
 
 
-def test_evaluate_and_exports_of_a_finished_run(finished, tmp_path):
-    config, folder = finished
-    with RunFolder.open(folder) as run:
-        evaluate(config, run)
-    figures = json.loads((folder / "evaluation.json").read_text())
-    assert figures["episodes"] == 16
-    assert figures["evaluation"]["seed"] == config.evaluation.seed
-    # Against the known ground state: against its own lowest, each of 8 environments would count its first episode.
-    policy = json.loads((folder / "results.json").read_text())["searches"][0]["methods"]["policy"]
-    assert figures["perf"] == policy["success"][0] < 0.5
-    written = export(folder, ("cif", "poscar"), tmp_path / "out")
-    assert sorted(path.name for path in written) == ["best.cif", "best.vasp"]
-    assert len(ase.io.read(tmp_path / "out" / "best.cif")) == 13
-    assert len(best_structure(folder)) == 13
-    assert Image.open(render_job(folder, tmp_path / "a.png", Look())).width > 100
+def test_a_stopped_design_reports_what_it_found_and_goes_on(finished, tmp_path):
+    folder = tmp_path / "run"
+    settings = [setting for setting in SMALL if not setting.startswith("search.designs")]
+    command = [sys.executable, "-m", "matdesign", "design", *settings, "search.designs=400", f"output={folder}"]
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, **pipes, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (folder / "searches").is_dir() or sum(each.method == "policy" for each in findings(folder)) < 12:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to the whole group
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert f"continue with: matdesign design --resume {folder}" in errors
+    assert "Traceback" not in errors
+    assert "Ended early" in out
+    stopped = load(folder)
+    assert len(stopped.designs) >= 12
+    assert stopped.candidates
+    assert not any(each.passed for each in stopped.candidates)
+    before = [each.score for each in findings(folder) if each.method == "policy"][:12]
+    resumed = [sys.executable, "-m", "matdesign", "design", "--resume", str(folder), "search.designs=12"]
+    done = subprocess.run(resumed, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    after = load(folder)
+    assert [each.score for each in findings(folder) if each.method == "policy"] == before
+    assert after.best.value() == load(finished[1]).best.value()
 
 
-def test_bad_requests_get_one_clear_error(finished, tmp_path):
-    _, folder = finished
-    with pytest.raises(InputError, match="formats=pdb is unknown: use cif"):
-        export(folder, ("pdb",), None)
-    with pytest.raises(InputError, match="no run folder"):
-        export(tmp_path, ("cif",), None)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write output"):
-        export(folder, ("cif",), tmp_path / "file")
-    smaller = load([*SMALL, "env.settings.neighbours=6"])
-    with RunFolder.open(folder) as run, pytest.raises(InputError, match="not of this policy"):
-        evaluate(smaller, run)
-    with pytest.raises(InputError, match="use matdesign train"):
-        check_design(load(["env=squared"]))
-    with pytest.raises(InputError, match="needs a free cluster"):
-        check_design(load(["material=copper"]))
-    with pytest.raises(InputError, match="every simulation of material=argon_cluster fails in its first control step"):
-        check_design(load([*SMALL, "material.masses=[1e-30]"]))
-    wrong = load(["env=squared", "agent.policy.kind=equivariant"])
-    with open_vector(wrong) as vector, pytest.raises(InputError, match="needs atoms"):
-        make_policy(wrong, vector)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["material=argon", "space=sites"], "needs two species or more"),
+        (["material.structure.composition={Ar: 0.4, Kr: 0.6}", "space=layers"], "do not fill whole layers"),
+        (["search.method=anealing"], "did you mean annealing"),
+        (["search.settings.populaton=3", "search=genetic"], "did you mean population"),
+        (["search.settings.population=few", "search=genetic"], "must be a whole number"),
+        (["space.cell=full"], "changes positions, not the species"),
+        (["target.verified_by={name: device_conductivity}"], "temperature"),
+        (["target.constraints=[{property: density, minimum: 3, maximum: 2}]"], "contradicts itself"),
+        (
+            ["target.constraints=[{property: density, minimum: 3}, {property: density, maximum: 2}]"],
+            "exclude each other",
+        ),
+        (
+            ["target=hit", "target.property=density", "target.value=2",
+             "target.constraints=[{property: density, minimum: 3}]"],
+            "breaks target.constraints",
+        ),
+        (["material=argon_cluster", "search=policy", "target=lowest_energy"], "policy searches decorations"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_designed_is_refused_before_any_work(settings, message):
+    with pytest.raises(InputError, match=message) as caught:
+        check_design(load_design(settings))
+    assert "\n" not in str(caught.value)
 
 
-def test_flights_do_not_favour_agents_that_end_early():
-    """Snakes end on their own: each must have ended before the figures count."""
-    with Vector("snake", {"snakes": 4, "width": 16, "height": 16, "food": 20, "horizon": 200}, envs=2) as vector:
-        policy = MLPPolicy(vector.features, vector.action_dims, vector.choices, hidden=[4], log_sigma=0.0, seed=0)
-        flight = fly(vector, policy, episodes=2, seed=3, deterministic=False)
-        vector.reset(3)
-        generator, ended = torch.Generator().manual_seed(3), np.zeros(8, int)
-        while ended.min() < 1:
-            vector.actions[...] = policy.act(torch.from_numpy(vector.observations), generator)
-            vector.step()
-            ended += vector.terminals | vector.truncations
-    assert flight.figures["episodes"] >= 8
-    assert ended.max() > 1
+def test_a_bound_that_no_design_can_keep_is_refused(tmp_path):
+    with pytest.raises(InputError, match="every design of this space has"):
+        made(tmp_path / "run", *SMALL, "target.constraints=[{property: density, minimum: 9}]")
+
+
+def test_a_value_out_of_reach_is_warned_of(tmp_path, capsys):
+    made(tmp_path / "run", *SMALL, "target.value=40", "search.designs=3", "search.compare=[]")
+    assert "far outside of what" in capsys.readouterr().err
+    assert "far outside of what" in load(tmp_path / "run").outcome["warnings"][0]
+
+
+def test_several_goals_have_a_front(tmp_path):
+    config = load_design(
+        [*SMALL, "target.also=[{property: {name: warren_cowley}, goal: maximise}]", f"output={tmp_path / 'run'}"]
+    )
+    problem = open_problem(config)
+    objective = problem.objective(seed=0, cache=Cache(None))
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        objective(problem.space.random(rng))
+    targets = objective.targets.items()
+    rows = {id(e): [t.distance(e.measurements[k].value) for k, t in targets] for e in objective.entries}
+    for entry in objective.entries:
+        mine = np.array(rows[id(entry)])
+        beaten = any((np.array(row) <= mine).all() and (np.array(row) < mine).any() for row in rows.values())
+        assert any(entry is each for each in objective.front) == (not beaten)
+    assert 1 <= len(objective.front) < 12

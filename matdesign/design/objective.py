@@ -19,7 +19,7 @@ from matdesign.sim import Material
 IDLE = 1000  # questions without a new design after which a search is over
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Entry:
     """One design that was proposed.
 

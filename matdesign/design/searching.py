@@ -29,7 +29,7 @@ SEARCHES, CACHE = "searches", "cache"  # folders in the run's
 GLANCE = 0.3  # seconds between two looks at how far the searches are
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Found:
     """One design as a search left it on disk.
 
