@@ -219,6 +219,8 @@ def test_bad_requests(run, tmp_path):
         render_job(tmp_path / "a.xyz", None, look("color=nothing"))
     with pytest.raises(InputError, match="cannot save picture"):
         render_job(tmp_path / "a.xyz", tmp_path / "a.nothing", look())
+    with pytest.raises(InputError, match="size=9000x10: give a width and a height from 16 to 8192"):
+        look("size=9000x10")
     for text, remedy in {
         "frames=1:2:3:4": "START:STOP:STEP",
         "frames=": "START:STOP:STEP",

@@ -1,6 +1,7 @@
 """Recordings: what was seen comes back, and looking changes nothing."""
 
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from ase.build import bulk
 
 from matdesign.config import load
 from matdesign.design.assembly import open_vector
-from matdesign.design.rollout import rollout
+from matdesign.design.rollout import _read, rollout
 from matdesign.errors import InputError
 from matdesign.render.recording import Recording, record_atoms
 from matdesign.scene import ColourBar, Legend, Scene, Text
+from matdesign.sim import Simulation
 from matdesign.vector import Vector
 
 ENVIRONMENTS = {"squared": {}, "snake": {}, "pong": {}, "breakout": {}, "boids": {}, "drone_swarm": {}}
@@ -123,9 +125,14 @@ def test_bad_recordings_are_refused(tmp_path):
     good.save(path)
     with np.load(path) as arrays:
         parts = dict(arrays)
-    np.savez(path, **{**parts, "spheres_counts": parts["spheres_counts"] + 1})
-    with pytest.raises(InputError, match="do not fit together"):
-        Recording.load(path)
+    for wrong, message in (
+        ({"spheres_counts": parts["spheres_counts"] + 1}, "do not fit together"),
+        ({"spheres": parts["spheres"][:, :5]}, "other things than scenes"),
+        ({"boxes": parts["boxes"].astype(float)}, "other things than scenes"),
+    ):
+        np.savez(path, **{**parts, **wrong})
+        with pytest.raises(InputError, match=message):
+            Recording.load(path)
 
 
 def test_a_file_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
@@ -139,7 +146,7 @@ def test_a_file_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
 
 
 def test_more_than_memory_holds_is_refused(monkeypatch):
-    monkeypatch.setattr("matdesign.render.recording.MOST_SHAPES", 100)
+    monkeypatch.setattr("matdesign.render.recording.MOST_SHAPES", 250)
     taken = []
 
     def endless():
@@ -147,7 +154,7 @@ def test_more_than_memory_holds_is_refused(monkeypatch):
             taken.append(1)
             yield Scene(spheres=np.ones((30, 8), np.float32)), {}
 
-    with pytest.raises(InputError, match="more than 100 shapes"):
+    with pytest.raises(InputError, match="3 frames hold more than 250 shapes"):
         Recording.of(endless())
     assert len(taken) == 4
 
@@ -197,6 +204,22 @@ def test_looking_at_atoms_changes_nothing(choice):
                     vector.step()
             ends.append((vector.observations.tobytes(), vector.rewards.tobytes(), vector.scene(1).spheres.tobytes()))
     assert ends[0] == ends[1]
+
+
+def test_labels_of_atoms():
+    """Oracles: LAMMPS' energy of the atoms that are seen; the order that the policy is asked for."""
+    config = load(["env=atoms/cluster", "env.envs=1"])
+    with open_vector(config) as vector:
+        for scene, labels in rollout(vector, Dice(vector), seed=1, frames=4, read=partial(_read, config)):
+            atoms = Atoms(f"Ar{len(scene.spheres)}", scene.spheres[:, :3])
+            atoms.symbols = [config.material.species[0]] * len(atoms)
+            with Simulation(atoms, config.material) as simulation:
+                assert labels["energy (eV/atom)"] == pytest.approx(simulation.energy / len(atoms), rel=1e-4)
+    config = load(["env=atoms/order", "env.envs=1", "env.settings.goal=[0.25, 0.25]"])
+    with open_vector(config) as vector:
+        _, labels = next(iter(rollout(vector, Dice(vector), seed=1, read=partial(_read, config))))
+    assert labels["target"] == pytest.approx(0.25)
+    assert 0 <= labels["order"] <= 1
 
 
 def test_a_rollout_ends_with_the_episode():

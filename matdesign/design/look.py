@@ -8,7 +8,7 @@ from matdesign.errors import InputError
 from matdesign.render.atoms import AXES, Bonds, Slice
 from matdesign.render.camera import Camera
 from matdesign.render.colours import Scalar
-from matdesign.render.image import WHITE
+from matdesign.render.image import LARGEST, SMALLEST, WHITE
 from matdesign.render.recording import check_rate
 from matdesign.render.shading import FAST, FINE, Quality
 from matdesign.scene import Triple
@@ -85,6 +85,8 @@ class Look:
         look = cls(**values)
         if look.fps is not None:
             check_rate(look.fps)
+        if not all(SMALLEST <= edge <= LARGEST for edge in look.size):
+            raise InputError(f"size={given['size']}: give a width and a height from {SMALLEST} to {LARGEST} pixels")
         return look
 
 

@@ -1,4 +1,4 @@
-"""A row of the atoms environment's observation as quantities with units, for people."""
+"""Rows of the atoms environment's observation as quantities with units, for people."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,8 @@ from matdesign.envs.layout import VECTORS, AtomsLayout
 from matdesign.sim.material import ENERGY_UNITS, LENGTH_UNITS, Material
 
 OWN_ENERGY = 1  # column, in units of 3 energy scales, as observation.c writes it
+MEAN_ENERGY, TARGET, PRESENT = 3, 8, 9  # columns that all atoms share
+CLIP = 10.0  # of every column
 SOFT_FORCE = 5.0  # force scales: an observed force is f / (SOFT_FORCE f0 + |f|)
 
 
@@ -32,6 +34,21 @@ def atom_reading(row: NDArray[np.float32], layout: AtomsLayout, material: Materi
         f"force ({energy}/{length})": words(force),
         f"nearest neighbours ({length})": words(near[:4]),
     }
+
+
+def system_reading(row: NDArray[np.float32], material: Material, *, order: bool) -> dict[str, float]:
+    """Energy of an atom on average, and where the reward is for order, order and its target; NaN for what was clipped.
+
+    Args:
+        row: float32 [features] of any atom.
+        material: whose scales the row is in.
+        order: whether the reward is for order.
+    """
+    seen = np.where(np.abs(row) < CLIP, row, np.nan).astype(float)
+    found = {f"energy ({ENERGY_UNITS[material.units]}/atom)": float(3.0 * material.energy_scale * seen[MEAN_ENERGY])}
+    if order:
+        found |= {"order": float(seen[PRESENT]), "target": float(seen[TARGET])}
+    return found
 
 
 def words(values: NDArray[np.floating]) -> str:

@@ -25,6 +25,7 @@ SUFFIX = ".npz"
 FPS = 25.0
 SHAPES = ("spheres", "cylinders", "lines", "boxes")
 MOST_SHAPES = 50_000_000  # of all frames; 2.2 GB at the most
+FRAME = 50  # shapes that would take the memory of what else a frame holds
 MOST_BYTES = 4 << 30  # of a file, unpacked
 
 
@@ -65,7 +66,7 @@ class Recording(Sequence[Scene]):
         rows: list[Mapping[str, float]] = []
         shapes = 0
         for scene, labels in frames:
-            shapes += sum(len(getattr(scene, name)) for name in SHAPES)
+            shapes += FRAME + sum(len(getattr(scene, name)) for name in SHAPES)
             if shapes > MOST_SHAPES:
                 raise InputError(f"{len(scenes)} frames hold more than {MOST_SHAPES} shapes: record fewer frames")
             scenes.append(scene)
@@ -136,7 +137,7 @@ class Recording(Sequence[Scene]):
                 raise InputError(f"recording {str(path)!r} unpacks to {unpacked >> 20} MiB: record fewer frames")
             with np.load(path, allow_pickle=False) as arrays:
                 words = json.loads(arrays["words"].tobytes())
-                columns = [_split(arrays[name], arrays[f"{name}_counts"]) for name in SHAPES]
+                columns = [_split(arrays[name], arrays[f"{name}_counts"], getattr(Scene(), name)) for name in SHAPES]
             scenes = [
                 Scene(**dict(zip(SHAPES, rows, strict=True)), texts=_texts(texts), legend=_legend(legend))
                 for *rows, texts, legend in zip(*columns, words["texts"], words["legends"], strict=True)
@@ -200,8 +201,13 @@ def record_atoms(
     return Recording(scenes=Recording.of(frames()).scenes, fps=fps, labels=labels or {})
 
 
-def _split(rows: NDArray[np.float32], counts: NDArray[np.int64]) -> list[NDArray[np.float32]]:
-    if counts.min(initial=0) < 0 or counts.sum() != len(rows) or rows.dtype != np.float32:
+def _split(
+    rows: NDArray[np.float32], counts: NDArray[np.int64], kind: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """Rows of each frame; `kind` is an empty array of the same columns."""
+    if rows.dtype != kind.dtype or rows.shape[1:] != kind.shape[1:] or counts.min(initial=0) < 0:
+        raise ValueError("it holds other things than scenes")
+    if counts.sum() != len(rows):
         raise ValueError("its parts do not fit together")
     return np.split(rows, np.cumsum(counts)[:-1])
 
