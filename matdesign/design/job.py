@@ -25,13 +25,18 @@ from matdesign.design.store import DATABASE, store
 from matdesign.design.summary import SUMMARY, as_text, show, summary
 from matdesign.design.survey import survey
 from matdesign.design.training import fly_trained, make_trainer, train_run
-from matdesign.design.verification import Verified, select, verify
+from matdesign.design.verification import INDEPENDENT, Verified, select, verify
 from matdesign.design_sections import DesignConfig
 from matdesign.errors import InputError
+from matdesign.files import replace_file
 from matdesign.properties import Cache
+from matdesign.properties.measure import sample_seed
+from matdesign.properties.transcript import lammps_inputs
 from matdesign.sections import Config
 from matdesign.sim import Simulation
 from matdesign.sim.exchange import FORMATS, export, write_text
+
+MOST_INPUTS = 8  # files that repeat one sample of a measurement
 
 
 def check_train(config: Config) -> None:
@@ -133,7 +138,11 @@ def design(config: DesignConfig, run: RunFolder) -> None:
 
 
 def _export(config: DesignConfig, problem: Problem, folder: Path, candidates: Sequence[Verified]) -> dict[str, Path]:
-    """Every candidate in every format, the best one under that name; returns where the best one is."""
+    """Every candidate in every format, the best one under that name, with the input of its measurement for lmp.
+
+    Returns:
+        where to look first.
+    """
     for index, each in enumerate(candidates):
         values = {label: str(measured) for label, measured in each.measurements.items()}
         with Simulation(each.structure, problem.material, library=problem.library) as simulation:
@@ -141,6 +150,16 @@ def _export(config: DesignConfig, problem: Problem, folder: Path, candidates: Se
         name = BEST if index == 0 else f"candidate-{index + 1}"
         export(each.structure, folder / EXPORTS, name, material=problem.material, energy=energy, seed=config.seed,
                extra=values | {"verdict": "; ".join(each.reasons) or "passed"})  # fmt: skip
+    best = candidates[0]
+    for asked in dict.fromkeys(problem.verified_by.values()):
+        seed = sample_seed(config.seed + INDEPENDENT, 0) if asked.random else 0
+        texts, _ = lammps_inputs(asked, best.structure, problem.material, seed, library=problem.library)
+        for number, text in enumerate(texts[:MOST_INPUTS], start=1):
+            several = f"-{number}" if len(texts) > 1 else ""
+            write_text(folder / EXPORTS / f"{BEST}-{asked.name}{several}.in", text)
+    if problem.material.potential is not None:
+        file = problem.material.potential_path
+        replace_file(folder / EXPORTS / file.name, file.read_bytes())
     picture = render_job(folder, None, Look(size=(config.render.width, config.render.height)))
     return {"best structure": folder / EXPORTS / f"{BEST}{FORMATS['cif']}", "its picture": picture}
 
