@@ -11,7 +11,6 @@ A searcher of your own goes through the same: derive it from `matdesign.design.s
 """
 
 import statistics
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,7 @@ from ase.build import bulk
 
 from matdesign.config import load
 from matdesign.design.objective import Objective, search
-from matdesign.design.searchers import SEARCHERS, Searcher
+from matdesign.design.searchers import SEARCHERS, Searcher, suited
 from matdesign.design.spaces import Decorations, layers
 from matdesign.properties import Cache, find
 from matdesign.rewards.target import Target
@@ -75,14 +74,14 @@ def run(kind: type[Searcher], problem: Problem, *, seeds: int) -> tuple[list[int
     return needed, ranks
 
 
-def main(names: Iterable[str]) -> None:
+def main() -> None:
     """All searchers."""
     arguments = table.arguments(__doc__)
     results = table.Table(arguments.json)
     problem = stacks()
     for place, rank in (("best", 0), ("median", len(problem.scores) // 2), ("worst", -1)):
         results.add(f"{len(problem.scores)} stacks", f"{place} conductivity", [problem.scores[rank]], "W/(m K)")
-    for name in names:
+    for name in suited(problem.space):
         needed, ranks = run(SEARCHERS[name], problem, seeds=3 if arguments.quick else 20)
         results.add(name, "to the optimum", needed, "designs", reference=PUBLISHED.get(name))
         for count, found in ranks.items():
@@ -91,4 +90,4 @@ def main(names: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(SEARCHERS)
+    main()

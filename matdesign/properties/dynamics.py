@@ -24,11 +24,16 @@ def set_velocities(simulation: Simulation, temperature: float, seed: int) -> Non
     simulation.v[:] = velocities - (masses * velocities).sum(axis=0) / masses.sum()
 
 
-def thermostat(simulation: Simulation, temperature: float, seed: int, *, damping: int = DAMPING) -> None:
-    """Langevin thermostat (no drift of the whole) with relaxation time `damping` timesteps, until `release`."""
-    time = damping * simulation.material.timestep
+def thermostat(
+    simulation: Simulation, temperature: float, seed: int, *, end: float | None = None, damping: int = DAMPING
+) -> None:
+    """Langevin thermostat (no drift of the whole) with relaxation time `damping` timesteps, until `release`.
+
+    With `end` the temperature changes linearly within the next `run`, and is `end` at its end.
+    """
+    time, end = damping * simulation.material.timestep, temperature if end is None else end
     simulation.command(
-        f"fix {THERMOSTAT} all langevin {temperature:.17g} {temperature:.17g} {time:.17g} {lammps_seed(seed)} zero yes"
+        f"fix {THERMOSTAT} all langevin {temperature:.17g} {end:.17g} {time:.17g} {lammps_seed(seed)} zero yes"
     )
 
 

@@ -5,9 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from matdesign.design.searchers.annealing import Annealing
+from matdesign.design.searchers.basin_hopping import BasinHopping
 from matdesign.design.searchers.bayesian import Bayesian
+from matdesign.design.searchers.cma_es import CMAES
 from matdesign.design.searchers.genetic import Genetic
 from matdesign.design.searchers.hill_climbing import HillClimbing
+from matdesign.design.searchers.md_annealing import MDAnnealing
+from matdesign.design.searchers.minima_hopping import MinimaHopping
 from matdesign.design.searchers.policy import PolicySearch
 from matdesign.design.searchers.random import RandomSearch
 from matdesign.design.searchers.searcher import Searcher
@@ -16,7 +20,19 @@ from matdesign.errors import InputError
 from matdesign.typed import closest, convert
 
 SEARCHERS: dict[str, type[Searcher]] = {
-    kind.name: kind for kind in (PolicySearch, RandomSearch, HillClimbing, Annealing, Genetic, Bayesian)
+    kind.name: kind
+    for kind in (
+        PolicySearch,
+        RandomSearch,
+        HillClimbing,
+        Annealing,
+        BasinHopping,
+        MinimaHopping,
+        MDAnnealing,
+        Genetic,
+        CMAES,
+        Bayesian,
+    )
 }
 
 
@@ -50,3 +66,8 @@ def make_searcher(name: str, space: Space, settings: Mapping[str, Any], *, seed:
             )
     given = {key: convert(hints[key], value, f"search.settings.{key}") for key, value in settings.items()}
     return kind(space, seed=seed, **given)
+
+
+def suited(space: Space) -> list[str]:
+    """Names of those that can search this space."""
+    return [name for name, kind in SEARCHERS.items() if isinstance(space, kind.spaces)]

@@ -215,7 +215,8 @@ class Arrangements(Space):
         begin = time.perf_counter()
         if self._opened is None or self._strains:
             self.close()
-            self._opened = Simulation(self.structure(arrangement), self.material, library=self._library)
+            start = arrangement if self._strains else self.random(np.random.default_rng(0))  # free of overlaps
+            self._opened = Simulation(self.structure(start), self.material, library=self._library)
         simulation, positions = self._opened, arrangement[: len(self.atoms)]
         evaluations, md_steps = simulation.evaluations, simulation.md_steps
         try:
