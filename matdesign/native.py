@@ -18,6 +18,9 @@ class Function(Protocol):
     def address(self) -> int:
         """Of the C function, in this process."""
 
+    def check(self) -> None:
+        """Raises what was raised inside the function since the last check: C code lets no exception through."""
+
 
 def _load() -> ctypes.CDLL:
     path = PACKAGE / "libmatdesign.so"

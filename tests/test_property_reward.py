@@ -399,15 +399,20 @@ def test_what_cannot_be_measured_is_a_failed_episode(fault):
         assert atoms_result(vector, 0).failed
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_error_in_a_property_of_a_users_own_is_a_failed_episode_too():
-    target = Target(property=Place(wall=-1.0, fault=ZeroDivisionError), goal="maximise")
-    with open_vector(target, cluster(2), starts=apart(2), horizon=8, **HELD) as vector:
+@pytest.mark.parametrize("fault", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_mistake_in_a_property_is_raised_by_the_step_that_met_it(fault, threads):
+    target = Target(property=Place(wall=0.15, fault=fault), goal="maximise")
+    options = {"starts": apart(2), "horizon": 8, "strength": 0.1, **HELD}
+    with open_vector(target, cluster(2), envs=2, threads=threads, **options) as vector:
         vector.reset(seed=0)
+        vector.actions[:] = [1, 0, 0]
         vector.step()
+        with pytest.raises(fault, match="behind the wall"):
+            vector.step()
         assert vector.terminals.all()
-        assert (vector.rewards < 0).all()
-        assert vector.log()["failures"] > 0
+        vector.step()  # that was said once
+        assert not vector.masks.any()
 
 
 def test_settings_that_make_no_sense_are_refused():

@@ -2,8 +2,8 @@
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, fields
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -66,6 +66,7 @@ class Measurer:
     material: Material
     library: str | None = None
     samples: int = 1
+    _raised: list[BaseException] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def address(self) -> int:
@@ -76,12 +77,20 @@ class Measurer:
     def _function(self) -> Any:
         return _FUNCTION(self._answer)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """All but the function, which means nothing elsewhere."""
-        return {name: value for name, value in vars(self).items() if name != "_function"}
+    def check(self) -> None:
+        """Raises what a property raised that says nothing about the structure: mistakes in it, or Ctrl-C."""
+        if self._raised:
+            raised = self._raised[0]
+            self._raised.clear()
+            raise raised
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it is made anew: an address means nothing there."""
+        given = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        return partial(Measurer, **given), ()
 
     def _answer(self, pointer: Any) -> int:
-        """1, or 0 where the arrangement cannot be measured; so it is where Python prints that this raised."""
+        """1, or 0 where the arrangement cannot be measured."""
         question = pointer.contents
         periodic = np.ctypeslib.as_array(question.periodic, (3,)).astype(bool)
         cell = np.ctypeslib.as_array(question.cell, (3, 3)) * periodic[:, None]
@@ -91,6 +100,9 @@ class Measurer:
         try:
             return int(self._measure(question, system))
         except (InputError, SimulationError):  # InputError: it left what the property makes sense for
+            return 0
+        except BaseException as error:
+            self._raised.append(error)
             return 0
         finally:
             question.evaluations = system.evaluations

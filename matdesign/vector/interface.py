@@ -90,7 +90,7 @@ def _copied(rows: _SceneRows, columns: int) -> NDArray[np.float32]:
 
 
 class Values:
-    """Settings as the C side reads them; owns the memory `array` points to, and keeps the functions.
+    """Settings as the C side reads them; owns the memory `array` points to, and the `functions` among them.
 
     Raises:
         InputError: a value is neither a number, nor text, nor a list of numbers.
@@ -100,7 +100,7 @@ class Values:
         self.count = len(settings)
         self.array = (_SettingValue * self.count)()
         self._numbers: list[NDArray[np.float64]] = []
-        self._functions = [value for value in settings.values() if isinstance(value, Function)]
+        self.functions = [value for value in settings.values() if isinstance(value, Function)]
         for row, (name, value) in zip(self.array, settings.items(), strict=True):
             row.name = _encoded(name, name)
             if isinstance(value, str):

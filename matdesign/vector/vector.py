@@ -96,7 +96,7 @@ class Vector(Batch):
         )
         if not handle:
             raise InputError(error.value.decode(errors="replace"))
-        self._values = values  # C may call functions among them
+        self._functions = values.functions
         self._handle = ctypes.c_void_p(handle)  # converted once: step() is called millions of times
         interface.vector_number_from(self._handle, first)
         self._step = interface.vector_step
@@ -109,12 +109,15 @@ class Vector(Batch):
             raise MatdesignError("this vector was closed: open another one")
         interface.vector_reset(self._handle, seed % 2**64)
         self._started = self._handle
+        self._check()
 
     def step(self) -> None:
         """As for `Batch`."""
         if self._started is None:
             raise self._not_started()
         self._step(self._started)
+        if self._functions:
+            self._check()
 
     def send(self, part: int) -> None:
         """As for `Batch`."""
@@ -123,6 +126,7 @@ class Vector(Batch):
     def recv(self, part: int) -> None:
         """As for `Batch`."""
         interface.vector_recv(self._checked(part, len(self.parts), "part"), part)
+        self._check()
 
     def log(self, index: int | None = None) -> dict[str, float]:
         """As for `Batch`."""
@@ -155,6 +159,10 @@ class Vector(Batch):
         interface.vector_close(self._handle)
         interface.scene_free(ctypes.byref(self._scene))
         self._handle = self._started = None
+
+    def _check(self) -> None:
+        for function in self._functions:
+            function.check()
 
     def _checked(self, index: int, count: int, what: str = "environment") -> ctypes.c_void_p:
         if not 0 <= index < count:
