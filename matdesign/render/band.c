@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vectors.h"
+
 static float haze(const Picture *picture, float z) {
     const float part = (picture->near - z) / (picture->near - picture->far + 1e-9f);
     return picture->depth_cue * fminf(fmaxf(part, 0.0f), 1.0f);
@@ -23,7 +25,6 @@ static void blend(float *to, const float colour[3], float alpha) {
 static void finish_points(Band *band) {
     const Picture *picture = band->picture;
     Points *points = &band->points;
-    const int samples = picture->samples;
     light_points(&picture->light, &picture->view, points);
     for (int i = 0; i < points->count; i++) {
         const float *own = surface_colour(&picture->shapes, band->surfaces[i]);
@@ -35,34 +36,32 @@ static void finish_points(Band *band) {
             const float drawn = lit * picture->outline_light;
             colour[1][c] = drawn + fade * (picture->background[c] - drawn);
         }
-        for (int bit = 0; bit < samples * samples; bit++)
-            if (band->covers[i] >> bit & 1) {
-                const size_t at = (size_t)band->pixels[i] + (size_t)(bit / samples * band->columns + bit % samples);
-                blend(band->colours + 4 * at, colour[alpha >= 1.0f && band->dark[at]], alpha);
-            }
+        for (uint64_t left = band->covers[i]; left; left &= left - 1) {
+            const size_t at = (size_t)(band->pixels[i] + band->colour_at[__builtin_ctzll(left)]);
+            blend(band->colours + 4 * at, colour[alpha >= 1.0f && band->dark[at]], alpha);
+        }
     }
     points->count = 0;
 }
 
 /* A new point: the mean place of these samples of a pixel, which see the same surface. */
-static void add_point(Band *band, const Strip *seen, int row, int column, int32_t surface, uint64_t cover) {
-    const Picture *picture = band->picture;
-    const View *view = &picture->view;
+static void add_point(Band *band, const float *depth, int row, int column, int32_t surface, uint64_t cover) {
+    const View *view = &band->picture->view;
     if (band->points.count == BATCH) finish_points(band);
-    const int i = band->points.count++, samples = picture->samples;
-    float place[3] = {0, 0, 0}, normal[3], count = 0.0f;
-    for (int bit = 0; bit < samples * samples; bit++) {
-        if (!(cover >> bit & 1)) continue;
-        const int line = row + bit / samples, across = column + bit % samples;
-        const float z = seen->depth[sample_index(band, line, across)], away = 1.0f - view->inverse_eye * z;
-        const int first = band->strip.first_row + band->border;
-        place[0] += away * ((float)across + 0.5f - 0.5f * (float)view->width) / view->scale;
-        place[1] += away * (0.5f * (float)view->height - (float)(first + line) - 0.5f) / view->scale;
+    const int i = band->points.count++;
+    const float left = (float)column + 0.5f - 0.5f * (float)view->width;
+    const float top = 0.5f * (float)view->height - (float)(band->strip.first_row + band->border + row) - 0.5f;
+    float place[3] = {0, 0, 0}, normal[3];
+    for (uint64_t rest = cover; rest; rest &= rest - 1) {
+        const int sample = __builtin_ctzll(rest);
+        const float z = depth[band->seen_at[sample]], away = (1.0f - view->inverse_eye * z) / view->scale;
+        place[0] += away * (left + (float)band->across[sample]);
+        place[1] += away * (top - (float)band->down[sample]);
         place[2] += z;
-        count += 1.0f;
     }
-    for (int axis = 0; axis < 3; axis++) place[axis] /= count;
-    surface_normal(&picture->shapes, surface, view, place, normal);
+    const float share = 1.0f / (float)__builtin_popcountll(cover);
+    for (int axis = 0; axis < 3; axis++) place[axis] *= share;
+    surface_normal(&band->picture->shapes, surface, view, place, normal);
     for (int axis = 0; axis < 3; axis++)
         band->points.place[axis][i] = place[axis], band->points.normal[axis][i] = normal[axis];
     band->surfaces[i] = surface;
@@ -75,27 +74,32 @@ static void light_window(Band *band, const Strip *seen, Window window) {
     const int samples = band->picture->samples, all = samples * samples;
     for (int row = window.low_row; row < window.high_row; row += samples)
         for (int column = window.low_column; column < window.high_column; column += samples) {
-            uint64_t left = all == 64 ? ~0ULL : (1ULL << all) - 1;
-            while (left) {
-                const int first = __builtin_ctzll(left);
-                const int32_t surface =
-                    seen->surface[sample_index(band, row + first / samples, column + first % samples)];
+            const int32_t *surfaces = seen->surface + sample_index(band, row, column);
+            const float *depth = seen->depth + sample_index(band, row, column);
+            for (uint64_t left = ~0ULL >> (MOST_SAMPLES - all); left;) {
+                const int32_t surface = surfaces[band->seen_at[__builtin_ctzll(left)]];
                 uint64_t cover = 0;
-                for (int bit = first; bit < all; bit++) {
-                    const size_t at = sample_index(band, row + bit / samples, column + bit % samples);
-                    cover |= (uint64_t)(seen->surface[at] == surface) << bit;
-                }
-                cover &= left;
+                for (int sample = 0; sample < all; sample++)
+                    cover |= (uint64_t)(surfaces[band->seen_at[sample]] == surface) << sample;
                 left &= ~cover;
-                if (surface != NOTHING) add_point(band, seen, row, column, surface, cover);
+                if (surface != NOTHING) add_point(band, depth, row, column, surface, cover);
             }
         }
     finish_points(band);
 }
 
+void band_samples(Band *band) {
+    const int samples = band->picture->samples;
+    for (int sample = 0; sample < samples * samples; sample++) {
+        band->across[sample] = sample % samples, band->down[sample] = sample / samples;
+        band->seen_at[sample] = band->down[sample] * band->strip.columns + band->across[sample];
+        band->colour_at[sample] = band->down[sample] * band->columns + band->across[sample];
+    }
+}
+
 void band_light(Band *band) { light_window(band, &band->strip, (Window){0, band->columns, 0, band->rows}); }
 
-void band_outline(Band *band) {
+VECTORS void band_outline(Band *band) {
     const int width = band->picture->outline, diagonal = (7 * width + 5) / 10, columns = band->columns;
     const float step = band->picture->outline_step;
     memset(band->dark, 0, (size_t)band->rows * (size_t)columns);
@@ -130,13 +134,20 @@ void band_line(Band *band, const float *row) {
     const Window window = window_of(view, strip, (const float(*)[3])ends, 2, half + 1.0f);
     const float dx = at[1][0] - at[0][0], dy = at[1][1] - at[0][1], square = dx * dx + dy * dy + 1e-12f;
     const float away0 = 1.0f - k * ends[0][2], away1 = 1.0f - k * ends[1][2];
-    const int border = band->border;
+    const int border = band->border, last = border + band->columns;
+    const int low = window.low_column > border ? window.low_column : border;
+    const int high = window.high_column < last ? window.high_column : last;
+    /* Within half its width of the line that it is part of; nearly level ones are looked for everywhere. */
+    const float slope = fabsf(dy) > 1e-3f * fabsf(dx) ? dx / dy : 0.0f;
+    const float reach = slope == 0.0f && dx != 0.0f ? 1e9f : half * sqrtf(1.0f + slope * slope) + 1.0f;
     for (int c = 0; c < 3; c++) colour[c] = row[6 + c];
     for (int line = window.low_row; line < window.high_row; line++) {
         if (line < border || line >= border + band->rows) continue;
         const float y = (float)(strip->first_row + line) + 0.5f - at[0][1];
-        for (int column = window.low_column; column < window.high_column; column++) {
-            if (column < border || column >= border + band->columns) continue;
+        const float middle = at[0][0] + slope * y - (float)strip->first_column;
+        const int first = (int)fminf(fmaxf(middle - reach, (float)low), (float)high);
+        const int end = (int)fminf(fmaxf(middle + reach, (float)low), (float)high);
+        for (int column = first; column < end; column++) {
             const float x = (float)(strip->first_column + column) + 0.5f - at[0][0];
             const float t = fminf(fmaxf((x * dx + y * dy) / square, 0.0f), 1.0f);
             const float ox = x - t * dx, oy = y - t * dy;

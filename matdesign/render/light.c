@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "vectors.h"
+
 enum { SHARPNESS = 6 }; /* of highlights: cos^(2^6) */
 static const float LAST = 65535.0f;
 
@@ -19,15 +21,13 @@ static void lamp_axes(const float *lamp, float axes[3][3]) {
     }
 }
 
-static uint16_t *map_of(const Light *light, int32_t lamp) {
-    return light->maps + (size_t)lamp * (size_t)light->map_size * (size_t)light->map_size;
-}
+static uint16_t *map_of(const Light *light, int32_t lamp) { return light->maps + ((size_t)lamp << 2 * light->map_bits); }
 
-static float map_scale(const Light *light) { return 0.5f * (float)light->map_size / light->radius; }
+static float map_scale(const Light *light) { return 0.5f * (float)(1 << light->map_bits) / light->radius; }
 
 void light_draw_map(const Light *light, int32_t lamp, const Shapes *shapes, const View *view, float *depth,
                     int32_t *surfaces) {
-    const int size = light->map_size;
+    const int size = 1 << light->map_bits;
     View from = {.scale = map_scale(light), .width = size, .height = size};
     float axes[3][3];
     lamp_axes(light->lamps + LAMP_COLUMNS * lamp, axes);
@@ -64,12 +64,12 @@ static float shine(const float lamp[3], const float place[3], const float normal
     return light;
 }
 
-static void add_lamp(const Light *light, int32_t lamp, Points *points, float inverse_eye) {
+VECTORS static void add_lamp(const Light *light, int32_t lamp, Points *points, float inverse_eye) {
     const float *row = light->lamps + LAMP_COLUMNS * lamp;
     const uint16_t *map = map_of(light, lamp);
-    const float scale = map_scale(light), middle = 0.5f * (float)light->map_size, end = (float)(light->map_size - 1);
+    const float scale = map_scale(light), middle = light->radius * scale;
     const float unit = 0.5f * LAST / light->radius, inverse_softness = 1.0f / (light->softness * unit);
-    float axes[3][3], start[3], facing[BATCH], level[BATCH];
+    float axes[3][3], start[3], facing[BATCH], level[BATCH], seen[BATCH];
     int32_t texel[BATCH];
     lamp_axes(row, axes);
     for (int axis = 0; axis < 3; axis++)
@@ -77,30 +77,35 @@ static void add_lamp(const Light *light, int32_t lamp, Points *points, float inv
                       axes[axis][2] * light->centre[2];
     /* From a texel or so above the surface, so that it does not hide from itself between the map's samples. */
     const float offset = 1.5f / scale;
-    const float *const *n = (const float *const[]){points->normal[0], points->normal[1], points->normal[2]};
-    const float *const *p = (const float *const[]){points->place[0], points->place[1], points->place[2]};
-    for (int i = 0; i < points->count; i++) {
-        const float nx = n[0][i], ny = n[1][i], nz = n[2][i];
-        const float x = p[0][i] + offset * nx, y = p[1][i] + offset * ny, z = p[2][i] + offset * nz;
+    const int count = points->count;
+    const int32_t bits = light->map_bits, last = (1 << bits) - 1;
+    const float reach = light->radius, to[3] = {row[0], row[1], row[2]};
+    for (int i = 0; i < count; i++) {
+        const float nx = points->normal[0][i], ny = points->normal[1][i], nz = points->normal[2][i];
+        const float x = points->place[0][i] + offset * nx, y = points->place[1][i] + offset * ny;
+        const float z = points->place[2][i] + offset * nz;
         const float right = middle + scale * (axes[0][0] * x + axes[0][1] * y + axes[0][2] * z - start[0]);
         const float down = middle - scale * (axes[1][0] * x + axes[1][1] * y + axes[1][2] * z - start[1]);
         const float near = axes[2][0] * x + axes[2][1] * y + axes[2][2] * z - start[2];
-        const float column = right < 0.0f ? 0.0f : right, line = down < 0.0f ? 0.0f : down;
-        /* In floats, exact far beyond the size of a map: vectors of integers are slow to multiply. */
-        const float whole = (float)(int32_t)(line > end ? end : line);
-        texel[i] = (int32_t)(whole * (end + 1.0f) + (column > end ? end : column));
-        level[i] = (near + light->radius) * unit;
-        facing[i] = nx * row[0] + ny * row[1] + nz * row[2];
+        const int32_t column = (int32_t)right, line = (int32_t)down;
+        const int32_t across = column < 0 ? 0 : column, below = line < 0 ? 0 : line;
+        texel[i] = ((below > last ? last : below) << bits) + (across > last ? last : across);
+        level[i] = (near + reach) * unit;
+        facing[i] = nx * to[0] + ny * to[1] + nz * to[2];
     }
-    for (int i = 0; i < points->count; i++) {
-        if (facing[i] <= 0.0f) continue;
-        const float above = ((float)map[texel[i]] - level[i]) * inverse_softness;
-        const float seen = above <= 0.0f ? 1.0f : above >= 1.0f ? 0.0f : 1.0f - above;
-        points->diffuse[i] += row[3] * facing[i] * seen;
-        if (row[4] > 0.0f && seen > 0.0f) {
-            const float place[3] = {p[0][i], p[1][i], p[2][i]}, normal[3] = {n[0][i], n[1][i], n[2][i]};
-            points->highlight[i] += row[4] * seen * shine(row, place, normal, inverse_eye);
-        }
+    for (int i = 0; i < count; i++) seen[i] = (float)map[texel[i]];
+    const float strength = row[3];
+    for (int i = 0; i < count; i++) {
+        const float above = (seen[i] - level[i]) * inverse_softness;
+        const float lit = above < 0.0f ? 1.0f : above > 1.0f ? 0.0f : 1.0f - above;
+        seen[i] = facing[i] > 0.0f ? lit : 0.0f;
+        points->diffuse[i] += strength * facing[i] * seen[i];
+    }
+    for (int i = 0; row[4] > 0.0f && i < count; i++) {
+        if (seen[i] == 0.0f) continue;
+        const float place[3] = {points->place[0][i], points->place[1][i], points->place[2][i]};
+        const float normal[3] = {points->normal[0][i], points->normal[1][i], points->normal[2][i]};
+        points->highlight[i] += row[4] * seen[i] * shine(row, place, normal, inverse_eye);
     }
 }
 

@@ -10,13 +10,13 @@ enum { LAMP_COLUMNS = 5 }; /* direction to it in the view's frame, of length one
 
 typedef struct {
     const float *lamps;
-    int32_t count, map_size; /* lamps; texels along an edge of a map */
+    int32_t count, map_bits; /* lamps; 2^map_bits texels along an edge of a map */
     float centre[3], radius; /* of a ball around what is lit, in the view's frame */
     float softness;          /* how far below what the lamp sees first a point is in the dark */
-    uint16_t *maps; /* [count][map_size][map_size], how near the lamp it is: 0 at -radius to 65535; light_draw_map */
+    uint16_t *maps; /* for each lamp, how near the lamp it is: 0 at -radius to 65535; light_draw_map */
 } Light;
 
-enum { BATCH = 2048 };
+enum { BATCH = 512 }; /* points lit together, few enough for the fastest memory */
 
 /* Points of surfaces and what the lamps give them. */
 typedef struct {
@@ -24,7 +24,7 @@ typedef struct {
     float place[3][BATCH], normal[3][BATCH], diffuse[BATCH], highlight[BATCH];
 } Points;
 
-/* Fills the map of one lamp; depth and surfaces are scratch, [map_size][map_size]. */
+/* Fills the map of one lamp; depth and surfaces are scratch, of as many texels as the map. */
 void light_draw_map(const Light *light, int32_t lamp, const Shapes *shapes, const View *view, float *depth,
                     int32_t *surfaces);
 

@@ -88,6 +88,7 @@ static void draw_bands(void *context, int64_t begin, int64_t end) {
         band->over = (Strip){.first_column = -border, .columns = wide, .depth = floats + all, .surface = surfaces + all};
         band->colours = floats + 2 * all, band->dark = dark;
         band->points.count = 0;
+        band_samples(band);
         for (int64_t index = begin; index < end; index++)
             if (draw_band(band, job, index) != 0) job->failed = 1;
     } else {
@@ -102,7 +103,7 @@ static void draw_bands(void *context, int64_t begin, int64_t end) {
 static void draw_maps(void *context, int64_t begin, int64_t end) {
     Job *job = context;
     const Light *light = &job->picture->light;
-    const size_t texels = (size_t)light->map_size * (size_t)light->map_size;
+    const size_t texels = (size_t)1 << 2 * light->map_bits;
     float *depth = malloc(texels * sizeof(float));
     int32_t *surfaces = malloc(texels * sizeof(int32_t));
     if (!depth || !surfaces) job->failed = 1;
@@ -126,7 +127,7 @@ static void share(Job *job, PoolWork work, int64_t count) {
 
 EXPORT int picture_draw(Picture *picture, uint8_t *pixels) {
     Light *light = &picture->light;
-    const size_t texels = (size_t)light->map_size * (size_t)light->map_size;
+    const size_t texels = (size_t)1 << 2 * light->map_bits;
     uint8_t *gamma = malloc(GAMMA_STEPS);
     light->maps = malloc(texels * (size_t)light->count * sizeof(uint16_t));
     Job job = {.picture = picture, .pixels = pixels, .gamma = gamma};

@@ -1,13 +1,9 @@
-/* Loops over samples evaluate both sides of a choice, so that they become vector instructions: nobody looks at the
- * floating-point flags that a side not chosen may raise. Clang assumes so anyway. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-trapping-math")
-#endif
-
 #include "raster.h"
 
 #include <math.h>
 #include <stddef.h>
+
+#include "vectors.h"
 
 void turn_to_view(const View *view, const float *direction, float seen[3]) {
     for (int axis = 0; axis < 3; axis++)
@@ -78,7 +74,7 @@ static float plane_y(const View *view, const Strip *strip, int row) {
     return (0.5f * (float)view->height - (float)(strip->first_row + row) - 0.5f) / view->scale;
 }
 
-Window draw_sphere(const Shapes *shapes, int32_t index, const View *view, Strip *strip) {
+VECTORS Window draw_sphere(const Shapes *shapes, int32_t index, const View *view, Strip *strip) {
     const float *row = shapes->spheres + SPHERE_COLUMNS * index;
     const float radius = row[3], k = view->inverse_eye;
     float centre[3], left, right, bottom, top;
@@ -129,7 +125,7 @@ static float cylinder_axis(const float *row, const View *view, float end[3], flo
     return length;
 }
 
-Window draw_cylinder(const Shapes *shapes, int32_t index, const View *view, Strip *strip) {
+VECTORS Window draw_cylinder(const Shapes *shapes, int32_t index, const View *view, Strip *strip) {
     const float *row = shapes->cylinders + CYLINDER_COLUMNS * index;
     const float radius = row[6], k = view->inverse_eye;
     float end[3], u[3], left[2], right[2], bottom[2], top[2];
@@ -172,7 +168,7 @@ Window draw_cylinder(const Shapes *shapes, int32_t index, const View *view, Stri
     return seen;
 }
 
-Window draw_box(const Shapes *shapes, int32_t index, const View *view, Strip *strip) {
+VECTORS Window draw_box(const Shapes *shapes, int32_t index, const View *view, Strip *strip) {
     const float *row = shapes->boxes + BOX_COLUMNS * index;
     const float k = view->inverse_eye, step = 1.0f / view->scale;
     float centre[3], corners[8][3];

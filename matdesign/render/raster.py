@@ -39,7 +39,7 @@ class _Light(ctypes.Structure):
     _fields_ = [
         ("lamps", _Floats),
         ("count", _Int),
-        ("map_size", _Int),
+        ("map_bits", _Int),
         ("centre", _Float * 3),
         ("radius", _Float),
         ("softness", _Float),
@@ -106,7 +106,7 @@ def draw(
         light=_Light(
             lamps=lamp_rows.ctypes.data,
             count=len(lamp_rows),
-            map_size=quality.map_size,
+            map_bits=quality.map_bits,
             centre=(_Float * 3)(*view.centre),
             radius=view.radius,
             softness=0.3 * size,

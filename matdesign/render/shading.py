@@ -20,17 +20,17 @@ class Quality:
         samples: points along each edge of a pixel at which is decided what is seen there, 1 to 8.
         sky: lamps that the sky is made of.
         key: lamps that the key light is made of.
-        map_size: texels along an edge of each lamp's map of what it sees.
+        map_bits: 2 to this power texels along an edge of each lamp's map of what it sees.
     """
 
     samples: int
     sky: int
     key: int
-    map_size: int
+    map_bits: int
 
 
-FAST = Quality(samples=2, sky=20, key=4, map_size=256)  # for videos
-FINE = Quality(samples=4, sky=128, key=32, map_size=512)  # for figures
+FAST = Quality(samples=2, sky=20, key=4, map_bits=8)  # for videos
+FINE = Quality(samples=4, sky=128, key=32, map_bits=9)  # for figures
 
 
 def _spiral(count: int, lowest: float) -> NDArray[np.float64]:
