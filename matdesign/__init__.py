@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matdesign.design.notebook import View, Viewable
+    from matdesign.design.results import Results
 
 
 def view(what: "Viewable", *, height: int = 480, **options: Any) -> "View":
@@ -11,3 +14,10 @@ def view(what: "Viewable", *, height: int = 480, **options: Any) -> "View":
     from matdesign.design.notebook import view as shown  # ASE takes a moment to import
 
     return shown(what, height=height, **options)
+
+
+def load(folder: "str | Path") -> "Results":
+    """A run of `matdesign design` as pandas, ASE and pymatgen objects; see `matdesign.design.results.Results`."""
+    from matdesign.design.results import Results
+
+    return Results(folder)

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from matdesign import load
 from matdesign.config import load_design
 from matdesign.design.export import best_structure, export
 from matdesign.design.job import check_design, design
 from matdesign.design.outcome import OUTCOME
 from matdesign.design.problem import open_problem
-from matdesign.design.results import load
 from matdesign.design.run import RunFolder
 from matdesign.design.searching import findings
 from matdesign.design.verification import Advantage

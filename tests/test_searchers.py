@@ -138,7 +138,9 @@ def test_searchers_find_the_best_stack_and_are_repeatable(name):
     assert objective.best.score == pytest.approx(2 / 8)  # all heavy layers together
 
 
-@pytest.mark.parametrize("name", ["policy", "genetic", "bayesian", "hill_climbing", "annealing", "basin_hopping", "cma_es"])
+@pytest.mark.parametrize(
+    "name", ["policy", "genetic", "bayesian", "hill_climbing", "annealing", "basin_hopping", "cma_es"]
+)
 def test_searchers_beat_random_search_on_sites(name):
     def lowest(kind, seed):
         objective = Objective(SITES, target(goal="maximise"), ISOTOPES)

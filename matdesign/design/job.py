@@ -15,10 +15,12 @@ from matdesign.design.export import BEST, EXPORTS
 from matdesign.design.flight import search_figures
 from matdesign.design.look import Look
 from matdesign.design.outcome import OUTCOME, outcome, ranked
+from matdesign.design.page import REPORT, report_page
 from matdesign.design.picture import render_job
 from matdesign.design.problem import Problem, open_problem
+from matdesign.design.progress import progress
 from matdesign.design.references import references
-from matdesign.design.report import progress
+from matdesign.design.results import Results
 from matdesign.design.run import RunFolder
 from matdesign.design.searching import CACHE, findings, open_searcher, run_searches
 from matdesign.design.store import DATABASE, store
@@ -130,6 +132,8 @@ def design(config: DesignConfig, run: RunFolder) -> None:
     files = {"everything": run.path, "all structures": run.path / DATABASE}
     if candidates:
         files |= _export(config, problem, run.path, candidates)
+    write_text(run.path / REPORT, report_page(Results(run.path)))
+    files["report"] = run.path / REPORT
     parts = summary(said, files)
     write_text(run.path / SUMMARY, as_text(parts))
     show(parts)

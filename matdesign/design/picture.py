@@ -9,7 +9,7 @@ from ase import Atoms
 from matdesign.agents.train import last_checkpoint
 from matdesign.design.export import BEST, EXPORTS, best_structure
 from matdesign.design.look import Look
-from matdesign.design.report import counted, progress
+from matdesign.design.progress import counted, progress
 from matdesign.design.rollout import record_run
 from matdesign.errors import InputError
 from matdesign.render.camera import natural_camera

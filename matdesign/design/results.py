@@ -141,12 +141,3 @@ class Results:
     def _repr_html_(self) -> str:
         html: str = self.table.to_html(float_format="{:.4g}".format)
         return html
-
-
-def load(folder: Path | str) -> Results:
-    """A run of `matdesign design` as pandas, ASE and pymatgen objects.
-
-    Raises:
-        InputError: it is no such run, or it has not come that far.
-    """
-    return Results(folder)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from matdesign.agents.policies import Policy
 from matdesign.config import load_stored
 from matdesign.design.assembly import make_policy, open_vector
-from matdesign.design.report import counted, progress
+from matdesign.design.progress import counted, progress
 from matdesign.design.training import trained_policy
 from matdesign.envs.reading import system_reading
 from matdesign.errors import InputError

@@ -12,7 +12,7 @@ from matdesign.agents.ppo import PPO
 from matdesign.agents.train import best_checkpoint, last_checkpoint, train
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.flight import Flight, fly
-from matdesign.design.report import progress
+from matdesign.design.progress import progress
 from matdesign.design.run import RunFolder
 from matdesign.errors import InputError
 from matdesign.sections import Config
