@@ -195,8 +195,8 @@ int band_clear_shapes(Band *band) {
             }
             float seen[3];
             const float *row = box ? shapes->boxes + BOX_COLUMNS * ((surface - box_surface(shapes, 0)) / FACES)
-                               : ball ? shapes->spheres + SPHERE_COLUMNS * surface
-                                      : shapes->cylinders + CYLINDER_COLUMNS * ((surface - cylinder_surface(shapes, 0)) / 2);
+                             : ball ? shapes->spheres + SPHERE_COLUMNS * surface
+                             : shapes->cylinders + CYLINDER_COLUMNS * ((surface - cylinder_surface(shapes, 0)) / 2);
             to_view(&picture->view, row, seen);
             clear[count++] = (Clear){seen[2], surface};
         }

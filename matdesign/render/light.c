@@ -21,7 +21,9 @@ static void lamp_axes(const float *lamp, float axes[3][3]) {
     }
 }
 
-static uint16_t *map_of(const Light *light, int32_t lamp) { return light->maps + ((size_t)lamp << 2 * light->map_bits); }
+static uint16_t *map_of(const Light *light, int32_t lamp) {
+    return light->maps + ((size_t)lamp << 2 * light->map_bits);
+}
 
 static float map_scale(const Light *light) { return 0.5f * (float)(1 << light->map_bits) / light->radius; }
 

@@ -1,6 +1,6 @@
-/* light.h: what points of surfaces send to the eye. A scene is lit by many far lamps: a bright one and a sky made of the
- * others. Each has a map of what it sees first, so that whatever stands between a point and a part of the sky, near or
- * far, sphere or box, darkens it: ambient occlusion and soft shadows are the same sum. */
+/* light.h: what points of surfaces send to the eye. Many far lamps make up a bright one and the sky. Each has a map of
+ * what it sees first, so that whatever stands between a point and a part of the sky darkens it, near or far, sphere or
+ * box: ambient occlusion and soft shadows are the same sum. */
 #ifndef MATDESIGN_LIGHT_H
 #define MATDESIGN_LIGHT_H
 

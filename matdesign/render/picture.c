@@ -38,7 +38,8 @@ static void write_pixels(const Band *band, const Job *job, int first_row) {
             if (picture->transparent) {
                 /* Behind what covers a pixel in part lies the background, which is left out. */
                 const float covered = mean[3] > 1e-3f ? mean[3] : 1e-3f;
-                for (int c = 0; c < 3; c++) mean[c] = (mean[c] - (1.0f - mean[3]) * picture->background[c]) / covered;
+                const float rest = 1.0f - mean[3];
+                for (int c = 0; c < 3; c++) mean[c] = (mean[c] - rest * picture->background[c]) / covered;
                 to[3] = (uint8_t)(mean[3] * 255.0f + 0.5f);
             }
             for (int c = 0; c < 3; c++) {
@@ -85,7 +86,8 @@ static void draw_bands(void *context, int64_t begin, int64_t end) {
         band->picture = picture;
         band->border = border, band->columns = columns;
         band->strip = (Strip){.first_column = -border, .columns = wide, .depth = floats, .surface = surfaces};
-        band->over = (Strip){.first_column = -border, .columns = wide, .depth = floats + all, .surface = surfaces + all};
+        band->over = band->strip;
+        band->over.depth = floats + all, band->over.surface = surfaces + all;
         band->colours = floats + 2 * all, band->dark = dark;
         band->points.count = 0;
         band_samples(band);
