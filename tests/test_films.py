@@ -1,5 +1,9 @@
 """What `matdesign render` makes of runs and files, decoded again."""
 
+import os
+import subprocess
+import sys
+
 import ase.io
 import av
 import numpy as np
@@ -102,6 +106,21 @@ def test_a_picture_of_many_is_the_last_one(approach, tmp_path):
         render_job(approach, tmp_path / f"{quality}-%d.png", look(*FLAT, f"quality={quality}", "frames=-1"))
     assert (tmp_path / "fine-0.png").read_bytes() == (tmp_path / "last.png").read_bytes()
     assert (tmp_path / "fast-0.png").read_bytes() != (tmp_path / "last.png").read_bytes()
+
+
+def test_the_command_needs_no_display_and_no_torch(approach, tmp_path):
+    script = (
+        "import sys\nfrom matdesign.cli import main\n"
+        f"status = main(['render', {str(approach)!r}, 'output=a.gif', 'size=64x48', 'frames=:2'])\n"
+        "assert 'torch' not in sys.modules\nsys.exit(status)"
+    )
+    bare = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**bare, "HOME": "/proc"}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "a.gif\n"), done.stderr
+    with Image.open(tmp_path / "a.gif") as film:
+        assert (film.n_frames, film.size) == (2, (64, 48))
 
 
 def test_colours_bonds_and_planes(tmp_path):

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from ase import Atoms
 
-from matdesign.agents.train import last_checkpoint
 from matdesign.design.export import BEST, EXPORTS, best_structure
 from matdesign.design.look import Look
 from matdesign.design.progress import counted, progress
-from matdesign.design.rollout import record_run
 from matdesign.errors import InputError
 from matdesign.render.camera import natural_camera
 from matdesign.render.film import pictures
@@ -75,11 +73,15 @@ def recorded(source: Path, look: Look) -> Recording:
 
 def _structure(folder: Path) -> Atoms | None:
     """The best structure of a run; None for one that has none and flies instead."""
+    from matdesign.agents.train import last_checkpoint
+
     path = folder / EXPORTS / f"{BEST}{FORMATS['extxyz']}"
     return best_structure(folder) if path.is_file() or not last_checkpoint(folder).is_file() else None
 
 
 def _flown(folder: Path, look: Look) -> Recording:
+    from matdesign.design.rollout import record_run  # torch, which files do not need
+
     _refuse_atoms(look, folder)
     chosen = look.frames or slice(None)
     stop = chosen.stop if chosen.stop is not None and chosen.stop > 0 else None
