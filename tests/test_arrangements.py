@@ -1,6 +1,7 @@
 """Where the atoms are: the space of arrangements and the searchers that need one."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ from ase.neighborlist import neighbor_list
 from scipy.spatial.transform import Rotation
 
 from matdesign.config import load
+from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.objective import Objective, search
 from matdesign.design.searchers import SEARCHERS, suited
 from matdesign.design.searchers.minima_hopping import MinimaHopping
+from matdesign.design.searchers.steering import Steering
 from matdesign.design.spaces import Arrangements, Decorations, Space
+from matdesign.envs.atoms import atoms_result
 from matdesign.errors import InputError
 from matdesign.properties import find
 from matdesign.rewards.target import Target
@@ -384,3 +388,35 @@ def test_annealing_by_dynamics_ends_cold():
     cold = objective(space)(space.settled(cooled)[0]).score
     # By equipartition 3/2 kT per atom; the thermostat lags by its relaxation time, a hundred steps.
     assert 0.0 < (hot - cold) / CLUSTER.energy_scale < 1.5 * 0.04
+
+
+def test_a_policy_steers_as_a_search():
+    config = load(["env=atoms/cluster", "material=argon_cluster", "material.structure.atoms=7"])
+    config = replace(config, env=replace(config.env, envs=3, settings={**config.env.settings, "horizon": 3}))
+    runs = []
+    with open_vector(config, own_memory=True) as vector, cluster(7) as space:
+        policy = make_policy(config, vector)
+        for _ in range(2):
+            searcher, ledger = Steering(space, seed=4, policy=policy, vector=vector), objective(space)
+            search(searcher, ledger, budget=4)
+            runs.append([entry.score for entry in ledger.entries])
+            # 20 evaluations soften the start, then 3 times 20 MD steps and at least one step of the relaxation.
+            assert searcher.cost.evaluations > 3 * (20 + 60)
+            assert ledger.cost.evaluations > searcher.cost.evaluations
+        assert runs[0] == runs[1]
+        assert len(runs[0]) == 4
+        with pytest.raises(InputError, match="steer 7 atoms, the space has 13"):
+            Steering(cluster(), seed=0, policy=policy, vector=vector)
+
+
+def test_what_a_policy_proposes_costs_what_its_episodes_did():
+    config = load(["env=atoms/cluster", "material=argon_cluster", "material.structure.atoms=7", "env.envs=4"])
+    with open_vector(config, own_memory=True) as vector, cluster(7) as space:
+        policy = make_policy(config, vector)
+        searcher = Steering(space, seed=0, policy=policy, vector=vector)
+        designs = searcher.ask()
+        results = [atoms_result(vector, index) for index in range(4)]
+        assert searcher.cost.evaluations == sum(result.evaluations for result in results)
+        for design, result in zip(designs, results, strict=True):
+            score = objective(space)(design).score  # per atom
+            assert 7 * score == pytest.approx(result.energy, rel=1e-6)

@@ -1,4 +1,7 @@
-"""Ways to search a space of designs, all behind `Searcher.ask` and `Searcher.tell`."""
+"""Ways to search a space of designs, all behind `Searcher.ask` and `Searcher.tell`.
+
+`steering.Steering` is not in the list: it is made of a trained policy and its environments.
+"""
 
 import inspect
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """Simulated annealing by molecular dynamics."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from matdesign.design.searchers.searcher import Searcher
 from matdesign.design.spaces.arrangements import Arrangement, Arrangements
@@ -40,7 +41,7 @@ class MDAnnealing(Searcher):
         # Atoms of a random cloud overlap: their energy would heat it.
         start, relaxing = self.space.settled(self.space.random(self.rng))
         cooled, cooling = self.space.simulated(start, self._cool)
-        self.cost += relaxing + cooling
+        self.cost += replace(relaxing + cooling, seconds=0.0)
         return [cooled]
 
     def tell(self, designs: Sequence[Arrangement], scores: Sequence[float]) -> None:

@@ -1,6 +1,7 @@
 """Minima hopping."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class MinimaHopping(Searcher):
         if self._present is None:
             return [self.space.random(self.rng)]
         escaped, cost = self.space.simulated(self._present, self._escape)
-        self.cost += cost
+        self.cost += replace(cost, seconds=0.0)
         return [escaped]
 
     def tell(self, designs: Sequence[Arrangement], scores: Sequence[float]) -> None:
