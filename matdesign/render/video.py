@@ -9,7 +9,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from PIL import Image, ImageChops
 
 from matdesign.errors import InputError
@@ -29,6 +28,8 @@ OPTIONS = {
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"},
     "mpeg4": {"qmin": "2", "qmax": "4"},
 }
+# What a player is told of the colours, in the numbers of ITU-T H.273: BT.709, of limited range, with the curve of sRGB.
+COLOURS = {"colorspace": 1, "color_primaries": 1, "color_range": 1, "color_trc": 13}
 SUFFIXES = (".gif", *ENCODERS)
 NUMBER = re.compile(r"%0?\d*d")  # where the name of a numbered picture has its number
 GIF_FASTEST = 50.0  # frames per second: browsers slow down what is faster
@@ -111,7 +112,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 def _encoder(suffix: str) -> str:
     for name in ENCODERS[suffix]:
         try:
-            av.Codec(name, "w")
+            av.codec.Codec(name, "w")
         except av.codec.codec.UnknownCodecError:
             continue
         return name
@@ -131,14 +132,12 @@ def _write_movie(images: Iterator[Image.Image], file: Path, suffix: str, fps: fl
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = (edge + edge % 2 for edge in first.size)
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.colorspace = Colorspace.ITU709
-        stream.codec_context.color_range = ColorRange.MPEG
-        stream.codec_context.color_primaries = ColorPrimaries.BT709
-        stream.codec_context.color_trc = ColorTrc.IEC61966_2_1
+        for tag, code in COLOURS.items():
+            setattr(stream.codec_context, tag, code)
         for image in chain([first], images):
             pixels = np.pad(np.asarray(image), [(0, image.height % 2), (0, image.width % 2), (0, 0)], mode="edge")
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)))
+            container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
         container.mux(stream.encode())
 
 
