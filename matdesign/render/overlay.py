@@ -108,7 +108,7 @@ def draw_triad(image: Image.Image, axes: tuple[tuple[str, Triple], ...], view: V
 def ticks(low: float, high: float) -> list[float]:
     """Round numbers from low to high, at least three and as few as can be: 1, 2 or 5 times a power of ten apart."""
     power = 10.0 ** np.floor(np.log10(high - low))
-    for step in (factor * power for factor in (1, 0.5, 0.2, 0.1)):
+    for step in (factor * power for factor in (5, 2, 1, 0.5, 0.2, 0.1)):
         first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))
         if last - first >= 2:
             break
