@@ -43,7 +43,12 @@ class Gaussian:
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Actions [rows, action_dims], float."""
-        noise = torch.randn(self.mean.shape, dtype=self.mean.dtype, device=generator.device, generator=generator)
+        return self.at(
+            torch.randn(self.mean.shape, dtype=self.mean.dtype, device=generator.device, generator=generator)
+        )
+
+    def at(self, noise: Tensor) -> Tensor:
+        """The actions [rows, action_dims] for this standard normal noise [rows, action_dims]."""
         return torch.addcmul(self.mean, noise.to(self.mean.device), self.log_sigma.exp())
 
     def mode(self) -> Tensor:

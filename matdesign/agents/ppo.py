@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from matdesign.agents.exploration import CommonNoise
 from matdesign.agents.normalise import ReturnScale
 from matdesign.agents.policies import Policy
 from matdesign.agents.ppo_config import PPOConfig
@@ -92,6 +93,7 @@ class PPO:
             }
         self.return_scale = ReturnScale(len(vector.rewards), config.gamma).to(self.device)
 
+        self.common_noise = CommonNoise(vector, config.common_noise) if config.common_noise else None
         # Views on the environments' memory, and the rollout's own.
         self.observations = torch.from_numpy(vector.observations)
         self.actions = torch.from_numpy(vector.actions)
@@ -157,7 +159,10 @@ class PPO:
                 forward_start = time.perf_counter()
                 distribution, self.values[t, rows] = self.policy(self.encoded[t, rows])
                 if t < self.config.horizon:
-                    taken = distribution.sample(self.generator)
+                    if self.common_noise is None:
+                        taken = distribution.sample(self.generator)
+                    else:
+                        taken = self.common_noise.sample(distribution, rows, self.generator)
                     self.taken[t, rows] = taken
                     self.log_probs[t, rows] = distribution.log_prob(taken)
                     self.actions[rows].copy_(taken)
@@ -173,6 +178,8 @@ class PPO:
         self._require_finite("reward", self.results[0][rows], rows.start)
         for buffer, result in zip((self.rewards, self.terminals, self.masks), self.results, strict=True):
             buffer[t - 1, rows].copy_(result[rows])
+        if self.common_noise is not None:
+            self.common_noise.renew(~self.masks[t - 1], rows, self.generator)
         self._observe(t, rows)
 
     def _learn(self) -> dict[str, float]:
@@ -259,6 +266,9 @@ class PPO:
         """Starts new episodes, other ones than after any other number of iterations."""
         self.vector.reset(int(np.random.SeedSequence((self.seed, self.iterations)).generate_state(1)[0]))
         self.return_scale.restart()
+        if self.common_noise is not None:
+            every = torch.ones(len(self.observations), dtype=torch.bool)
+            self.common_noise.renew(every, slice(0, len(every)), self.generator)
         self._observe(-1, slice(0, len(self.observations)))
 
     def _observe(self, t: int, rows: slice) -> None:

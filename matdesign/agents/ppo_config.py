@@ -25,6 +25,9 @@ class PPOConfig:
         value_coefficient: weight of half the squared error of the value in the loss.
         entropy_coefficient: weight of the entropy, in nats, subtracted from the loss.
         normalise_returns: divide rewards by the running standard deviation of the discounted return.
+        common_noise: share of the exploration noise's variance that all agents of an environment have in common for a
+            whole episode (continuous actions). Where one reward at the end is all there is, noise of each agent and
+            step averages out, and what all do alike shows. Likelihood ratios are those of each agent and step alone.
         normaliser_iterations: iterations after which the statistics of observations and returns are frozen; 0: never
             gathered.
     """
@@ -43,12 +46,13 @@ class PPOConfig:
     value_coefficient: float = 0.5
     entropy_coefficient: float = 0.0
     normalise_returns: bool = True
+    common_noise: float = 0.0
     normaliser_iterations: int = 20
 
     def __post_init__(self) -> None:
         """Refuses values outside their range with InputError."""
-        at_most_one = ("gamma", "gae_lambda")
-        may_be_zero = ("gamma", "gae_lambda", "value_coefficient", "entropy_coefficient", "normaliser_iterations")
+        at_most_one = ("gamma", "gae_lambda", "common_noise")
+        may_be_zero = (*at_most_one, "value_coefficient", "entropy_coefficient", "normaliser_iterations")
         for name in (field.name for field in fields(self)):
             value, high = getattr(self, name), 1.0 if name in at_most_one else math.inf
             if isinstance(value, bool) or (0 < value <= high) or (value == 0 and name in may_be_zero):

@@ -8,6 +8,7 @@ from matdesign.agents.equivariant import EquivariantPolicy
 from matdesign.agents.policies import MLPPolicy, Policy
 from matdesign.agents.records import RecordPolicy
 from matdesign.envs.atoms import SettingValue, atoms_layout, atoms_settings
+from matdesign.envs.bridge import bridge_settings
 from matdesign.envs.drones import drone_settings
 from matdesign.errors import InputError
 from matdesign.sections import Config, EnvConfig
@@ -53,6 +54,11 @@ def open_vector(config: Config, *, own_memory: bool = False) -> Batch:
         prepare = partial(lammps.bind, config.lammps.library)
         atoms = config.material.structure.build(config.material, seed=config.seed)
         settings = atoms_settings(atoms, config.material, settings)
+    elif env.environment == "bridge":
+        lammps.bind(config.lammps.library)
+        prepare = partial(lammps.bind, config.lammps.library)
+        crystal = config.material.structure.build(config.material, seed=config.seed)
+        settings = bridge_settings(crystal, config.material, settings)
     elif env.environment == "drone_swarm":
         settings = drone_settings(settings)
     if env.backend == "processes" and not own_memory:

@@ -4,13 +4,14 @@
 extern const Environment environment_atoms;
 extern const Environment environment_boids;
 extern const Environment environment_breakout;
+extern const Environment environment_bridge;
 extern const Environment environment_drone_swarm;
 extern const Environment environment_pong;
 extern const Environment environment_snake;
 extern const Environment environment_squared;
 
 static const Environment *const built_in[] = {
-    &environment_atoms, &environment_boids, &environment_breakout, &environment_drone_swarm,
+    &environment_atoms, &environment_boids, &environment_breakout, &environment_bridge, &environment_drone_swarm,
     &environment_pong,  &environment_snake, &environment_squared,
 };
 
