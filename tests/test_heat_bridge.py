@@ -17,7 +17,7 @@ from matdesign.vector import Vector
 MATERIAL, STRUCTURE = shipped("heat_bridge")
 CRYSTAL = STRUCTURE.build(MATERIAL)
 SLABS = Slabs.cut(CRYSTAL)
-CURRENT = HeatCurrent(hot=0.25, cold=0.05, equilibration=4000, steps=20_000)
+CURRENT = HeatCurrent(hot=0.25, cold=0.05)
 X, CROWDING, PLANE, AXIS, FORCE, VELOCITY, NEAR, FAR, TEMPERATURE = range(9)
 
 
@@ -76,7 +76,8 @@ def heat_by_definition(positions, roles, seed, relax=2000, steps=600):
     [("none", -0.003, 0.006), ("pillar", 0.69, 0.04), ("sheet", 2.80, 0.03), ("full", 8.6, 0.06)],
 )
 def test_current_through_bridges_built_by_hand(kind, current, error):
-    """Values and standard errors of the feasibility study, an independent code."""
+    """Values and standard errors of the feasibility study, an independent code, over 300 tau: a pillar conducts better
+    at first."""
     atoms, _ = SLABS.with_atoms(SLABS.built(kind), MATERIAL.species)
     found = measure(CURRENT, atoms, MATERIAL, seeds=4, processes=1)
     assert abs(found.value - current) < 3 * np.hypot(found.stderr, error)
