@@ -7,8 +7,9 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from matdesign.config import load
 from matdesign.errors import InputError
-from matdesign.sim import trajectory
+from matdesign.sim import Simulation, trajectory
 from matdesign.sim.trajectory import read_trajectory, trajectory_labels
 
 DUMP = """\
@@ -116,6 +117,30 @@ def test_lammps_data(tmp_path):
     path.write_text(DATA.format(masses=MASSES.format(28.0855, 72.63)))
     (atoms,) = read_trajectory(path)
     assert list(atoms.symbols) == ["Ge", "Si", "Si"]
+
+
+LAMMPS_WRITES = {
+    "scaled.dump": "write_dump all atom {path}",
+    "unscaled.lammpstrj": "write_dump all custom {path} id type xu yu zu vx",
+    "elements.dump": "write_dump all custom {path} element id x y z modify element Si C",
+    "all.data": "write_data {path} nocoeff",
+}
+
+
+@pytest.mark.parametrize("name", LAMMPS_WRITES)
+def test_what_lammps_writes(tmp_path, name):
+    """In a tilted cell, by a material whose masses say what its types are."""
+    material = load(["material=sic"]).material
+    cell = bulk("SiC", "zincblende", 4.36).repeat((3, 2, 2))
+    cell.rattle(0.05, seed=1)
+    with Simulation(cell, material) as simulation:
+        simulation.command(LAMMPS_WRITES[name].format(path=tmp_path / name))
+    (atoms,) = read_trajectory(tmp_path / name, species=() if name[0] in "ea" else material.species)
+    assert list(atoms.symbols) == list(cell.symbols)
+    assert atoms.cell.cellpar() == pytest.approx(cell.cell.cellpar(), abs=1e-4)
+    assert atoms.pbc.all()
+    found, expected = (one.get_all_distances(mic=True) for one in (atoms, cell))
+    assert found == pytest.approx(expected, abs=1e-3)  # LAMMPS writes six digits
 
 
 @pytest.mark.parametrize("masses", ["", MASSES.format(10.0, 40.0)])
