@@ -120,6 +120,28 @@ def test_turned_box_shows_three_faces_of_different_brightness():
     assert top > left > right
 
 
+def test_cylinder_covers_its_rectangle():
+    picture = pixels(scene(cylinders=[[-4, 2, 0, 6, 2, 0, 1.5, *RED]]))
+    assert picture[..., 3].sum() == pytest.approx(100 * 30, rel=2e-3)
+    assert centroid(picture[..., 3]) == pytest.approx((160, 80), abs=0.05)
+    down = pixels(scene(cylinders=[[3, 3, -5, 3, 3, 5, 2, *RED]]))[..., 3]
+    assert down.sum() == pytest.approx(np.pi * 20**2, rel=3e-3)
+    assert centroid(down) == pytest.approx((180, 70), abs=0.05)
+
+
+def test_bond_in_two_colours_ends_in_its_spheres():
+    halves = [[-8, 0, 0, 0, 0, 0, 1, *RED], [0, 0, 0, 8, 0, 0, 1, *GREEN]]
+    row = pixels(scene(sphere(-8, 0, 0, 2, RED), sphere(8, 0, 0, 2, GREEN), cylinders=halves))[100]
+    assert (row[95:149, 0] > 2 * row[95:149, 1]).all()
+    assert (row[151:205, 1] > 2 * row[151:205, 0]).all()
+
+
+def test_colour_is_seen_as_it_was_given():
+    """Where a surface faces the eye and nothing is before it, it has about the colour of the scene."""
+    picture = pixels(scene(boxes=[[0, 0, 0, 8, 8, 1, 0.2, 0.5, 0.7, 1]]))
+    assert picture[100, 150, :3] == pytest.approx([0.2, 0.5, 0.7], abs=0.04)
+
+
 def test_line_goes_from_end_to_end_and_behind_spheres():
     line = [-8, -0.05, 0, 8, -0.05, 0, 0, 0, 0, 1]  # through the middle of row 100
     picture = pixels(scene(lines=[line]))[..., 3]
@@ -243,6 +265,8 @@ def test_picture_is_saved(tmp_path):
         (scene(sphere(float("nan"), 0, 0)), {}, "spheres with values that are not finite"),
         (scene(lines=[[0, 0, 0, float("inf"), 0, 0, 0, 0, 0, 1]]), {}, "lines with values"),
         (scene(sphere(0, 0, 0, radius=0)), {}, "radius 0.0"),
+        (scene(cylinders=[[0, 0, 0, 1, 0, 0, 0, *RED]]), {}, "cylinder has radius 0.0"),
+        (scene(sphere(0, 0, 0)), {"threads": 0}, "threads is 0"),
         (scene(sphere(0, 0, 0)), {"size": (0, 100)}, "picture size"),
         (scene(sphere(0, 0, 0)), {"size": (100, 100000)}, "picture size"),
         (scene(sphere(0, 0, 0)), {"quality": dataclasses.replace(FAST, samples=0)}, "samples is 0"),

@@ -47,6 +47,8 @@ def render(
         InputError: nothing to draw, a coordinate that is not finite, a radius or size out of range.
     """
     _check(scene, size, quality)
+    if threads is not None and threads < 1:
+        raise InputError(f"threads is {threads}: use 1 or more")
     samples = quality.samples
     width = size[0] - legend_width(scene.legend, size[1])
     if width < SMALLEST:
@@ -116,8 +118,9 @@ def _check(scene: Scene, size: tuple[int, int], quality: Quality) -> None:
     for name in ("spheres", "cylinders", "lines", "boxes"):
         if not np.isfinite(getattr(scene, name)).all():
             raise InputError(f"the scene has {name} with values that are not finite: their positions must be numbers")
-    if len(scene.spheres) and scene.spheres[:, 3].min() <= 0:
-        raise InputError(f"a sphere has radius {scene.spheres[:, 3].min()}: it must be positive")
+    for name, radii in (("sphere", scene.spheres[:, 3]), ("cylinder", scene.cylinders[:, 6])):
+        if len(radii) and radii.min() <= 0:
+            raise InputError(f"a {name} has radius {radii.min()}: it must be positive")
 
 
 def _bytes(colour: Triple) -> tuple[int, int, int]:

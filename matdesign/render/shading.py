@@ -30,7 +30,7 @@ class Quality:
 
 
 FAST = Quality(samples=2, sky=20, key=4, map_bits=8)  # for videos
-FINE = Quality(samples=4, sky=128, key=32, map_bits=9)  # for figures
+FINE = Quality(samples=4, sky=192, key=48, map_bits=9)  # for figures
 
 
 def _spiral(count: int, lowest: float) -> NDArray[np.float64]:
