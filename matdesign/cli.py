@@ -346,7 +346,8 @@ VERBS = {
         summary="draw a run, a structure or a trajectory: picture, GIF, MP4 or WebM",
         description="Draws RUN, a run folder or a file (CIF, XYZ, extended XYZ, POSCAR, LAMMPS dump or data, a\n"
         "recording), into a picture or a film; the suffix of output says which. A film of a run is a flight of its\n"
-        "trained policy, a picture is its best structure if it has one. Needs no display.",
+        "trained policy, that of a design is its search; a picture is the best structure, if there is one. Needs no\n"
+        "display.",
         run=_render,
         takes_run=True,
         settings="  output=FILE.mp4          .png, .gif, .mp4, .webm; frame-%04d.png for a picture of each frame;\n"

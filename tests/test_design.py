@@ -17,13 +17,16 @@ from matdesign import load
 from matdesign.config import load_design
 from matdesign.design.export import best_structure, export
 from matdesign.design.job import check_design, design
+from matdesign.design.look import Look
 from matdesign.design.outcome import OUTCOME
+from matdesign.design.picture import recorded
 from matdesign.design.problem import open_problem
 from matdesign.design.run import RunFolder
 from matdesign.design.searching import findings
 from matdesign.design.verification import Advantage
 from matdesign.errors import InputError
 from matdesign.properties import Cache, measure
+from matdesign.render.atoms import scene_from_atoms
 
 SMALL = (
     "material.structure.repeat=[4,2,2]",
@@ -214,3 +217,18 @@ def test_several_goals_have_a_front(tmp_path):
         beaten = any((np.array(row) <= mine).all() and (np.array(row) < mine).any() for row in rows.values())
         assert any(entry is each for each in objective.front) == (not beaten)
     assert 1 <= len(objective.front) < 12
+
+
+def test_a_film_of_a_design_is_its_search(finished):
+    _, folder = finished
+    results = load(folder)
+    found = results.best.record["found"]
+    rows = results.designs[(results.designs["method"] == found["method"]) & (results.designs["seed"] == found["seed"])]
+    rows = rows.sort_values("index")
+    film = recorded(folder, Look())
+    assert len(film) == len(rows) == len(film.labels["evaluation"])
+    best = [min(rows[LABEL].iloc[: n + 1]) for n in range(len(rows))]
+    assert film.labels[LABEL.replace("_", " ")] == pytest.approx(best)
+    last = results.atoms(rows[LABEL].idxmin())
+    assert film[-1].spheres[:, :3] == pytest.approx(last.get_positions(wrap=True), abs=1e-4)
+    assert film[-1].spheres[:, 4:7] == pytest.approx(scene_from_atoms(last).spheres[:, 4:7])

@@ -4,11 +4,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from ase import Atoms
 
 from matdesign.design.export import BEST, EXPORTS, best_structure
 from matdesign.design.look import Look
 from matdesign.design.progress import counted, progress
+from matdesign.design.results import Results
+from matdesign.design.store import DATABASE
 from matdesign.errors import InputError
 from matdesign.render.camera import natural_camera
 from matdesign.render.film import pictures
@@ -23,8 +26,8 @@ from matdesign.sim.trajectory import read_trajectory, trajectory_labels
 def render_job(source: Path, output: Path | None, look: Look) -> Path:
     """Draws a run, or what a file holds, as a picture or a film; returns the path of what was written.
 
-    A run is shown by its best structure, if it has one and no film is asked for, else by a flight of its policy. A
-    picture of many frames is one of the last.
+    A run is shown by its best structure, if it has one and no film is asked for; a film of a design is the search that
+    found it, a film of other runs a flight of their policy. A picture of many frames is one of the last.
 
     Args:
         source: a run folder, a recording, a structure or trajectory file.
@@ -67,8 +70,10 @@ def render_job(source: Path, output: Path | None, look: Look) -> Path:
 
 
 def recorded(source: Path, look: Look) -> Recording:
-    """A flight of the policy of a run, or what a file holds; raises as `render_job` does."""
-    return _flown(source, look) if source.is_dir() else _stored(source, look)
+    """A search of a design, a flight of the policy of a run, or what a file holds; raises as `render_job` does."""
+    if not source.is_dir():
+        return _stored(source, look)
+    return _searched(source, look) if (source / DATABASE).is_file() else _flown(source, look)
 
 
 def _structure(folder: Path) -> Atoms | None:
@@ -77,6 +82,22 @@ def _structure(folder: Path) -> Atoms | None:
 
     path = folder / EXPORTS / f"{BEST}{FORMATS['extxyz']}"
     return best_structure(folder) if path.is_file() or not last_checkpoint(folder).is_file() else None
+
+
+def _searched(folder: Path, look: Look) -> Recording:
+    """The search that found the best design: after each evaluation the best one so far, and what it was found to be."""
+    results = Results(folder)
+    found = results.best.record["found"]
+    rows = results.designs.query("method == @found['method'] and seed == @found['seed']").sort_values("index")
+    best = rows["score"].where(rows["violation"] <= 0, np.inf).cummin()
+    better = np.flatnonzero(best < best.shift(fill_value=np.inf))
+    drawn = record_atoms([results.atoms(rows.index[place]) for place in better], **look.of_atoms)
+    # Before the first design that keeps the constraints, that one is shown.
+    which = np.maximum(np.searchsorted(better, np.arange(len(rows)), side="right") - 1, 0)
+    name = next(iter(found["values"]))
+    labels = {"evaluation": np.arange(1.0, len(rows) + 1), name.replace("_", " "): rows[name].to_numpy()[better][which]}
+    recording = Recording(scenes=[drawn[int(k)] for k in which], fps=look.fps or FPS, labels=labels)
+    return _part(recording, look.frames or slice(None), folder)
 
 
 def _flown(folder: Path, look: Look) -> Recording:

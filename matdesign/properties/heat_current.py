@@ -115,9 +115,7 @@ class HeatCurrent(Property):
                 atoms = " ".join(str(i + 1) for i in np.flatnonzero(part))
                 noise = dynamics.lammps_seed(2 * seed + (name == "hot"))
                 simulation.command(f"group {name} id {atoms}")
-                simulation.command(
-                    f"fix {name} {name} langevin {temperature} {temperature} {time} {noise} tally yes"
-                )
+                simulation.command(f"fix {name} {name} langevin {temperature} {temperature} {time} {noise} tally yes")
             simulation.run(self.equilibration)
             before = given(simulation)
             simulation.run(self.steps)
