@@ -46,9 +46,10 @@ class Moving(Source):
 
     def __init__(self):
         self.frame = 0
+        self.place = -3.0
 
     def scene(self):
-        return sign()
+        return sign(self.place)
 
     def step(self):
         self.frame += 1
@@ -61,6 +62,12 @@ class Moving(Source):
 
     def sphere(self, agent):
         return 0
+
+    def goal(self, sphere):
+        return 0 if sphere == 0 else None
+
+    def move_goal(self, agent, point):
+        self.place = point[0]
 
     def reading(self, agent):
         return {"force <eV/A>": "1.25"}
@@ -175,6 +182,16 @@ def test_a_page_shows_the_scene_and_hands_back_what_is_done(browser):
         stopped = player.source.frame
         tab.get_by_role("button", name="Step").click()
         assert wait_for(lambda: player.source.frame == stopped + 1)
+        tab.keyboard.down("Shift")
+        tab.mouse.move(red, row)
+        tab.mouse.down()
+        for x in range(0, 45, 5):
+            tab.mouse.move(red - x, row)
+        tab.mouse.up()
+        tab.keyboard.up("Shift")
+        assert wait_for(lambda: -4.5 < player.source.place < -3.4)
+        assert wait_for(lambda: where(picture(tab), 0)[0] < red - 25)
+        assert abs(where(picture(tab), 1)[0] - green) < 3  # the view has not turned
         player.request(player.toggle)
         tab.close()
         assert wait_for(lambda: not page.watched)

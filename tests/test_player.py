@@ -111,7 +111,7 @@ def test_a_picked_agent_is_marked_and_read_until_it_is_picked_again(player):
     assert len(scene.spheres) == 4
     assert scene.spheres[3, :3].tolist() == scene.spheres[1, :3].tolist()
     assert 0 < scene.spheres[3, 7] < 1 < scene.spheres[3, 3] / 0.5
-    player.pick_sphere(1)
+    player.pick_sphere(3)  # the mark around it
     assert player.picked is None
     assert player.reading() == {}
     player.pick(3)  # there is none

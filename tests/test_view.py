@@ -21,6 +21,7 @@ from matdesign.cli import main
 from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.live import Live
+from matdesign.envs.atoms import atoms_layout
 from matdesign.errors import InputError
 from matdesign.render.page import Page
 from matdesign.render.player import Player
@@ -94,6 +95,48 @@ def test_an_atom_reads_the_energy_and_the_force_that_lennard_jones_gives_it():
             assert float(reading["energy (eV)"]) == pytest.approx(energy, rel=0.001)
             nearest = np.array(reading["nearest neighbours (A)"].split(), float)
             np.testing.assert_allclose(nearest, np.sort(r)[:4], rtol=0.006)
+
+
+def test_a_dragged_goal_is_where_it_was_put_and_the_move_earns_nothing():
+    config = load(["env=atoms/steer", "env.envs=2", "quiet=true"])
+    with open_vector(config, own_memory=True) as vector:
+        live = Live(config, vector, make_policy(config, vector), title="", seed=3)
+        player = Player(live, clock=lambda: 0.0)
+        player.look_at(1)
+        n, other = vector.agents, vector.observations[: vector.agents].copy()
+        assert [live.goal(sphere) for sphere in range(4)] == [None, 0, None, 1]
+        atom, goal = live.scene().spheres[6, :3], (5.0, -4.0, 3.0)
+        player.drag(7, goal)  # of atom 3
+        player.drag(6, (0.0, 0.0, 0.0))  # an atom itself stays
+        before = live.scene().spheres[:, :3].astype(float)
+        np.testing.assert_array_equal(before[6], atom)
+        np.testing.assert_array_equal(before[7], goal)
+        way = np.array(goal) - atom
+        scale = config.material.length_scale
+        reading = vector.observations[n + 3]
+        layout = atoms_layout(config.material, config.env.settings)
+        seen = reading[layout.scalars + 9 : layout.scalars + 12]
+        np.testing.assert_allclose(seen, way / (scale + np.linalg.norm(way)), rtol=1e-4)
+        np.testing.assert_array_equal(vector.observations[:n], other)
+        live.step()
+        after = live.scene().spheres[:, :3].astype(float)
+        nearer = np.linalg.norm(before[6] - goal) - np.linalg.norm(after[6] - goal)
+        assert vector.rewards[n + 3] == pytest.approx(nearer / scale, abs=2e-5)
+
+
+def test_a_dragged_target_of_a_drone_is_flown_to():
+    settings = ["env.settings.drones=3", "env.settings.start_tilt=0", "env.envs=1"]
+    tasks = [f"env.settings.{name}=0" for name in ("idle", "orbit", "follow", "cube", "congo", "flag", "plane", "race")]
+    config = load(["env=drone_swarm", *settings, *tasks])
+    with open_vector(config, own_memory=True) as vector:
+        live = Live(config, vector, make_policy(config, vector), title="", seed=3)
+        assert [sphere for sphere in range(18) if live.goal(sphere) is not None] == [5, 11, 17]
+        far = (8.0, -8.0, 6.0)
+        live.move_goal(live.goal(11), far)
+        np.testing.assert_array_equal(live.scene().spheres[11, :3], far)
+        live.step()
+        np.testing.assert_array_equal(live.scene().spheres[11, :3], far)  # hovering: it stays
+        assert abs(vector.rewards[1]) < 0.05  # 10 m away, but not flown
 
 
 def test_the_caption_counts_steps_of_the_episode_and_its_return():
@@ -241,5 +284,7 @@ def test_a_cell_of_a_notebook_is_interactive_and_falls_back_to_a_picture(tmp_pat
         assert wait_for(lambda: where(picture(tab), 0)[2] > 5000)
         column, row, _ = where(picture(tab), 0)
         assert (abs(column - 250) < 25, abs(row - 150) < 25) == (True, True)
+    data, _ = pytest.importorskip("IPython.core.formatters").DisplayFormatter().format(oxygen)
+    assert {"text/html", "image/png"} <= set(data)
     saved = oxygen.save(tmp_path / "one.html")
     assert saved.read_text().startswith("<!doctype html>")

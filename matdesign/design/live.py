@@ -1,6 +1,6 @@
 """A trained policy at work in its environments, as a player's source."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -8,11 +8,12 @@ import torch
 from matdesign.agents.policies import Policy
 from matdesign.design.play import STEPS_A_SECOND
 from matdesign.envs.atoms import atoms_layout
+from matdesign.envs.goals import SPHERES, move_goal
 from matdesign.envs.reading import atom_reading, words
 from matdesign.render.player import Source
 from matdesign.scene import Scene
 from matdesign.sections import Config
-from matdesign.vector import Batch
+from matdesign.vector import Batch, Vector
 
 RATE = 20.0  # steps a second
 OF_SPHERES = ("atoms", "boids", "drone_swarm")  # environments that draw every agent by equally many spheres, in order
@@ -41,7 +42,9 @@ class Live(Source):
         self._config, self._vector, self._policy = config, vector, policy
         self._seed, self._deterministic = seed, deterministic
         self._index = 0
-        self._of_spheres = vector.environment.built_in and vector.environment.name in OF_SPHERES
+        self._of_spheres = (
+            isinstance(vector, Vector) and vector.environment.built_in and vector.environment.name in OF_SPHERES
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -93,6 +96,17 @@ class Live(Source):
         """As for `Source`."""
         each = self._spheres_each()
         return sphere // each if each and sphere < each * self.agents else None
+
+    def goal(self, sphere: int) -> int | None:
+        """As for `Source`."""
+        each = self._spheres_each()
+        of_goals = each and each == SPHERES.get(self._vector.environment.name)
+        return self.agent(sphere) if of_goals and sphere % each == each - 1 else None
+
+    def move_goal(self, agent: int, point: Sequence[float]) -> None:
+        """As for `Source`."""
+        assert isinstance(self._vector, Vector)  # only ours draw spheres for agents
+        move_goal(self._vector, self._index, agent, point)
 
     def reading(self, agent: int) -> Mapping[str, str]:
         """Action, reward and observation of an agent; of an atom energy and force, too."""

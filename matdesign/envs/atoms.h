@@ -157,6 +157,10 @@ int atoms_run_freely(Atoms *atoms, int64_t steps);
  * potential energy and force evaluations. Returns 0, or 1 where the episode ended by a failed simulation. */
 EXPORT int atoms_result(const void *env, double *positions, double *energy, int64_t *evaluations);
 
+/* Between two steps, puts the goal of an atom, or all of a common one, elsewhere: point[3], as drawn. The move itself
+ * earns nothing. 0, or -1 where the reward is not goal. */
+EXPORT int atoms_move_goal(void *env, int atom, const double *point);
+
 /* The starting cloud that `seed` gives: x [atoms][3] in length scales, for searches that begin where the agents do. */
 EXPORT void atoms_random_cloud(uint64_t seed, int atoms, double density, double apart, double *x);
 

@@ -203,6 +203,16 @@ static float distance_to_target(const Swarm *s, int i) {
     return sqrtf(x * x + y * y + z * z);
 }
 
+int drone_swarm_move_target(void *env, int drone, const double *point) {
+    Swarm *s = env;
+    float x = (float)point[0], y = (float)point[1], z = (float)point[2];
+    LANE(s, bx, drone) += x - LANE(s, tx, drone), LANE(s, tx, drone) = x;
+    LANE(s, by, drone) += y - LANE(s, ty, drone), LANE(s, ty, drone) = y;
+    LANE(s, bz, drone) += z - LANE(s, tz, drone), LANE(s, tz, drone) = z;
+    LANE(s, distance, drone) = distance_to_target(s, drone);
+    return 0;
+}
+
 static float around_one(Swarm *s, float spread) {
     return 1.0f + spread * (float)(2.0 * random_uniform(&s->env.random) - 1.0);
 }

@@ -71,6 +71,10 @@ typedef struct {
 
 static inline int drone_blocks(const Swarm *s) { return (s->env.agents + LANES - 1) / LANES; }
 
+/* Between two steps, puts the target of a drone elsewhere: point[3], as drawn. It is seen from the next step on; the
+ * move itself earns nothing. Where targets move, it goes on from there; a gate that is passed gives way to the next. */
+__attribute__((visibility("default"))) int drone_swarm_move_target(void *env, int drone, const double *point);
+
 /* Advances every drone by one timestep under its thrusts, actions [drones, 4] in [-1, 1]; see drone_physics.c. */
 void drones_advance(Block *blocks, int drones, const float *actions, float timestep);
 

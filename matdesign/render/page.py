@@ -42,7 +42,7 @@ class Page:
         self._player = player
         self._server = PageServer(host=host, port=port, label=player.source.title)
         self.url = self._server.url
-        self._stage = Stage(self._server.scene, self._asking(player.pick_sphere))
+        self._stage = Stage(self._server.scene, self._asking(player.pick_sphere), self._drag)
         self._come = threading.Event()
         self._server.on_client_connect(self._welcome)
         self._server.gui.configure_theme(show_logo=False, show_share_button=False, dark_mode=False)
@@ -84,6 +84,9 @@ class Page:
         """Stop serving."""
         self._server.stop()
 
+    def _drag(self, sphere: int, point: tuple[float, float, float]) -> None:
+        self._player.request(lambda: self._player.drag(sphere, point))
+
     def _asking(self, what: Callable[[int], None]) -> Callable[[int], None]:
         return lambda value: self._player.request(lambda: what(value))
 
@@ -123,7 +126,7 @@ class Page:
         trails = gui.add_checkbox("Trails", initial_value=player.trails)
         trails.on_update(_from_people(lambda value: player.request(lambda: player.show_trails(value))))
         if source.agents:
-            hint = f"0 to {source.agents - 1}; {NOBODY}: nobody. A click picks one, too."
+            hint = f"0 to {source.agents - 1}; {NOBODY}: nobody. A click picks one, too; shift and drag moves a goal."
             self._agent = gui.add_number("Agent", NOBODY, min=NOBODY, max=source.agents - 1, step=1, hint=hint)
             self._agent.on_update(_from_people(self._asking(player.pick)))
             self._reading = gui.add_html("")

@@ -69,12 +69,12 @@ class Source:
         """What an agent observes, does and gets, as words for people."""
         return {}
 
-    def goals(self) -> NDArray[np.float32]:
-        """Goals that may be dragged, float32 [n, 3]."""
-        return np.zeros((0, 3), np.float32)
+    def goal(self, sphere: int) -> int | None:
+        """The agent whose goal a sphere shows, to be dragged; None for other spheres."""
+        return None
 
-    def move_goal(self, goal: int, point: Sequence[float]) -> None:
-        """Put a goal elsewhere."""
+    def move_goal(self, agent: int, point: Sequence[float]) -> None:
+        """Put an agent's goal elsewhere."""
 
 
 class Player:
@@ -99,6 +99,7 @@ class Player:
         self.picked: int | None = None
         self.trails = False
         self.environment = 0
+        self._mark = 0  # row of the mark in the scene last returned
         self._clock = clock
         self._asked: deque[Callable[[], None]] = deque()
         self._due = clock()
@@ -148,7 +149,7 @@ class Player:
 
     def pick_sphere(self, sphere: int) -> None:
         """Read the agent that a sphere stands for; the same again lets it go."""
-        agent = self.source.agent(sphere)
+        agent = self.source.agent(self._under_mark(sphere))
         self.pick(None if agent == self.picked else agent)
 
     def show_trails(self, on: bool) -> None:
@@ -156,10 +157,12 @@ class Player:
         self.trails = on
         self._changed = True
 
-    def move_goal(self, goal: int, point: Sequence[float]) -> None:
-        """Put a goal elsewhere."""
-        self.source.move_goal(goal, point)
-        self._changed = True
+    def drag(self, sphere: int, point: Sequence[float]) -> None:
+        """Put the goal that a sphere shows elsewhere; other spheres stay where they are."""
+        agent = self.source.goal(self._under_mark(sphere))
+        if agent is not None:
+            self.source.move_goal(agent, point)
+            self._changed = True
 
     def tick(self) -> bool:
         """Do what was asked for and what is due; return whether there is something new to draw.
@@ -191,6 +194,7 @@ class Player:
             mark = scene.spheres[sphere].copy()
             mark[3] *= 1.4
             mark[4:] = PICKED
+            self._mark = len(scene.spheres)
             scene.spheres = np.concatenate([scene.spheres, mark[None]])
         return scene
 
@@ -202,6 +206,11 @@ class Player:
     def _interval(self) -> float:
         """Seconds between two steps."""
         return 1.0 / (self.source.rate * self.speed)
+
+    def _under_mark(self, sphere: int) -> int:
+        """The sphere itself, or the one that the mark surrounds."""
+        marked = None if self.picked is None or sphere != self._mark else self.source.sphere(self.picked)
+        return sphere if marked is None else marked
 
     def _step(self) -> None:
         self.source.step()

@@ -28,13 +28,21 @@ class Stage:
     Args:
         scene: viser's, of a server.
         clicked: called with the row of a sphere that was clicked, in a thread of viser's.
+        dragged: called with the row of a sphere that is dragged with shift held, and where to.
     """
 
-    def __init__(self, scene: viser.SceneApi, clicked: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        scene: viser.SceneApi,
+        clicked: Callable[[int], None] | None = None,
+        dragged: Callable[[int, tuple[float, float, float]], None] | None = None,
+    ) -> None:
         self._scene = scene
         self._clicked = clicked
+        self._dragged = dragged
         self._shown: dict[str, Instances] = {}
         self._handles: dict[str, viser.BatchedMeshHandle] = {}
+        self._grip = np.zeros(3)
         self._lines: viser.LineSegmentsHandle | None = None
         self._labels: list[viser.LabelHandle] = []
         # The built-in picture of surroundings costs a software renderer most of its time and tints every colour.
@@ -84,16 +92,35 @@ class Stage:
             cast_shadow=False,
             receive_shadow=False,
         )
-        clicked = self._clicked
-        if group.mesh[0] == "spheres" and clicked is not None:
+        if group.mesh[0] == "spheres":
+            self._listen(handle, group.name)
+        return handle
+
+    def _listen(self, handle: viser.BatchedMeshHandle, name: str) -> None:
+        """Hand on what is done to these spheres."""
+        clicked, dragged = self._clicked, self._dragged
+        if clicked is not None:
 
             @handle.on_click
-            def _(event: viser.SceneNodePointerEvent[Any]) -> None:
-                index, rows = event.instance_index, self._shown[group.name].rows
-                if index is not None and index < len(rows):
-                    clicked(int(rows[index]))
+            def click(event: viser.SceneNodePointerEvent[Any]) -> None:
+                if (row := self._row(name, event.instance_index)) is not None:
+                    clicked(row)
 
-        return handle
+        if dragged is not None:
+
+            @handle.on_drag("left", modifier="shift")
+            def drag(event: viser.SceneNodeDragEvent[Any]) -> None:
+                if (row := self._row(name, event.instance_index)) is None:
+                    return
+                if event.phase == "start":  # grasped somewhere on its surface
+                    centre = self._shown[name].positions[event.instance_index]
+                    self._grip = centre - np.array(event.start_position)
+                x, y, z = self._grip + np.array(event.end_position)
+                dragged(row, (float(x), float(y), float(z)))
+
+    def _row(self, name: str, index: int | None) -> int | None:
+        rows = self._shown[name].rows
+        return int(rows[index]) if index is not None and index < len(rows) else None
 
     def _segments(self, lines: Array) -> None:
         if len(lines) == 0:

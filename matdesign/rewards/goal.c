@@ -73,4 +73,14 @@ static int finish(Atoms *a) {
     return 0;
 }
 
+int atoms_move_goal(void *env, int atom, const double *point) {
+    Atoms *a = env;
+    if (a->reward != &reward_goal) return -1;
+    int first = a->common_goal ? 0 : atom, last = a->common_goal ? a->env.agents - 1 : atom;
+    for (int i = first; i <= last; i++) memcpy(a->goals + 3 * i, point, 3 * sizeof(double));
+    credit_begin(a, potential(a), a->measure, a->measure);
+    if (!a->env.finished) atoms_observe(a);
+    return 0;
+}
+
 const Reward reward_goal = {.name = "goal", .needs_goals = 1, .credit = CREDIT_OWN, .start = start, .step = step, .finish = finish};
