@@ -10,8 +10,6 @@ from ase import Atoms
 from matdesign.design.export import BEST, EXPORTS, best_structure
 from matdesign.design.look import Look
 from matdesign.design.progress import counted, progress
-from matdesign.design.results import Results
-from matdesign.design.store import DATABASE
 from matdesign.errors import InputError
 from matdesign.render.camera import natural_camera
 from matdesign.render.film import pictures
@@ -73,6 +71,8 @@ def recorded(source: Path, look: Look) -> Recording:
     """A search of a design, a flight of the policy of a run, or what a file holds; raises as `render_job` does."""
     if not source.is_dir():
         return _stored(source, look)
+    from matdesign.design.store import DATABASE  # torch, which files do not need
+
     return _searched(source, look) if (source / DATABASE).is_file() else _flown(source, look)
 
 
@@ -86,6 +86,8 @@ def _structure(folder: Path) -> Atoms | None:
 
 def _searched(folder: Path, look: Look) -> Recording:
     """The search that found the best design: after each evaluation the best one so far, and what it was found to be."""
+    from matdesign.design.results import Results
+
     results = Results(folder)
     found = results.best.record["found"]
     rows = results.designs.query("method == @found['method'] and seed == @found['seed']").sort_values("index")
@@ -101,7 +103,7 @@ def _searched(folder: Path, look: Look) -> Recording:
 
 
 def _flown(folder: Path, look: Look) -> Recording:
-    from matdesign.design.rollout import record_run  # torch, which files do not need
+    from matdesign.design.rollout import record_run
 
     _refuse_atoms(look, folder)
     chosen = look.frames or slice(None)
