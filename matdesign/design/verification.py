@@ -65,7 +65,8 @@ class Advantage:
     @property
     def text(self) -> str:
         """The comparison in words; a difference within the errors is called that."""
-        size = f"by {abs(self.gain):.3g} +- {self.stderr:.2g}"
+        error = f" +- {self.stderr:.2g}" if self.stderr else ""
+        size = f"by {abs(self.gain):.3g}{error}"
         if abs(self.gain) <= SURE * self.stderr or not math.isfinite(self.stderr):
             return f"not told apart from {self.reference} ({size})"
         return f"{'better' if self.gain > 0 else 'worse'} than {self.reference} {size}"
@@ -185,7 +186,12 @@ def advantages(candidate: Verified, references: Sequence[Verified], label: str, 
 
 
 def _same(first: Atoms, second: Atoms) -> bool:
-    """Whether two structures are the same up to what relaxation would change (pymatgen's StructureMatcher)."""
+    """Whether two crystals are the same up to what relaxation would change (pymatgen's StructureMatcher).
+
+    Free clusters are told apart by their space's names alone: the matcher's tolerance grows with the empty cell.
+    """
+    if not first.pbc.all():
+        return False
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     matcher = StructureMatcher(primitive_cell=False, scale=False, attempt_supercell=False)
