@@ -1,5 +1,6 @@
 """From a configuration to what a run is made of: environments, policy, trainer."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from matdesign import envs as environments
@@ -32,13 +33,16 @@ def reference(config: Config) -> float | None:
     return config.evaluation.references.get(str(config.material.structure.atoms))
 
 
-def open_vector(config: Config, *, own_memory: bool = False) -> Batch:
+def open_vector(
+    config: Config, *, own_memory: bool = False, rewarded: Mapping[str, SettingValue] | None = None
+) -> Batch:
     """The configured environments.
 
     Args:
         config: its env section says how they are stepped.
         own_memory: environments of ours in this process, whatever the backend: some of their results are read from
             their own memory.
+        rewarded: settings of the atoms that reward them with measured properties.
 
     Raises:
         InputError: a setting, structure or library that cannot be used.
@@ -53,7 +57,7 @@ def open_vector(config: Config, *, own_memory: bool = False) -> Batch:
         lammps.bind(config.lammps.library)
         prepare = partial(lammps.bind, config.lammps.library)
         atoms = config.material.structure.build(config.material, seed=config.seed)
-        settings = atoms_settings(atoms, config.material, settings)
+        settings = {**atoms_settings(atoms, config.material, settings), **(rewarded or {})}
     elif env.environment == "bridge":
         lammps.bind(config.lammps.library)
         prepare = partial(lammps.bind, config.lammps.library)

@@ -20,6 +20,7 @@ from matdesign.design.problem import Problem, open_problem
 from matdesign.design.searchers import make_searcher
 from matdesign.design.searchers.searcher import Searcher
 from matdesign.design.spaces.space import Design
+from matdesign.design.trained import TRAINED, open_trained
 from matdesign.design_sections import DesignConfig
 from matdesign.errors import MatdesignError
 from matdesign.properties import Cache
@@ -54,7 +55,7 @@ class Found:
     cost: Cost
 
 
-def run_searches(config: DesignConfig, folder: Path, scales: dict[str, float]) -> None:
+def run_searches(config: DesignConfig, methods: Sequence[str], folder: Path, scales: dict[str, float]) -> None:
     """Runs all methods with all seeds; what they find is read by `findings`, also while they run or after a stop.
 
     A search that was stopped goes on from the samples in the run's cache when it is run again: what it proposes depends
@@ -62,7 +63,7 @@ def run_searches(config: DesignConfig, folder: Path, scales: dict[str, float]) -
     """
     (folder / SEARCHES).mkdir(exist_ok=True)
     jobs = [(method, config.seed + k) for k in range(config.search.repeats)
-            for method in (config.search.method, *config.search.compare)]  # fmt: skip
+            for method in methods]  # fmt: skip
     paths = [_path(folder, method, seed) for method, seed in jobs]
     for path in paths:
         path.unlink(missing_ok=True)
@@ -107,8 +108,10 @@ def _search(config: DesignConfig, folder: Path, scales: dict[str, float], method
     return ""
 
 
-def open_searcher(config: DesignConfig, problem: Problem, method: str, *, seed: int, folder: Path | None) -> Searcher:
-    """The searcher, with the settings that the configuration has for it."""
+def open_searcher(config: DesignConfig, problem: Problem, method: str, *, seed: int, folder: Path) -> Searcher:
+    """The searcher, with the settings that the configuration has for it, and its policy from the run's folder."""
+    if method in TRAINED:
+        return open_trained(config, problem, method, seed=seed, folder=folder)
     settings: dict[str, Any] = dict(config.search.settings) if method == config.search.method else {}
     return make_searcher(method, problem.space, settings, seed=seed)
 

@@ -19,10 +19,13 @@ from matdesign.sections import Config
 from matdesign.vector import Batch
 
 
-def train_run(config: Config, run: RunFolder) -> None:
-    """Trains the configured policy into the run folder, going on from its last checkpoint."""
+def train_run(config: Config, run: RunFolder, *, rewarded: Mapping[str, SettingValue] | None = None) -> None:
+    """Trains the configured policy into the run folder, going on from its last checkpoint.
+
+    `rewarded` is as for `open_vector`.
+    """
     torch.set_num_threads(config.agent.threads)
-    with open_vector(config) as vector:
+    with open_vector(config, rewarded=rewarded) as vector:
         ppo = make_trainer(config, vector)
         title = f"{run.verb} {config.material.name if config.env.of_atoms else config.env.name}"
         with Dashboard(
@@ -59,11 +62,11 @@ def _device(config: Config) -> str:
     return device
 
 
-def trained_policy(folder: Path, policy: Policy) -> Policy:
-    """`policy` with the parameters of a run's best checkpoint, or of its last one where no best was kept."""
-    path = best_checkpoint(folder)
-    if not path.exists():
-        path = last_checkpoint(folder)
+def trained_policy(place: Path, policy: Policy) -> Policy:
+    """`policy` with the parameters of a checkpoint: a file, or a run's best one, or its last where no best was kept."""
+    path = best_checkpoint(place) if place.is_dir() else place
+    if place.is_dir() and not path.exists():
+        path = last_checkpoint(place)
     tensors, _ = load_checkpoint(path)
     own = policy.state_dict()
     stored = {name: tensors.get(f"policy.{name}") for name in own}

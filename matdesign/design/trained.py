@@ -1,0 +1,158 @@
+"""Searches by a policy that is trained first, or was trained before: what that takes, and opening them."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+
+from matdesign.design.assembly import make_policy, open_vector
+from matdesign.design.conditioning import train_conditioned
+from matdesign.design.problem import Problem
+from matdesign.design.run import RunFolder
+from matdesign.design.searchers.conditioned import ConditionedPolicy, ConditionedSearch
+from matdesign.design.searchers.searcher import Searcher
+from matdesign.design.searchers.steering import Steering
+from matdesign.design.spaces import Arrangements, Decorations
+from matdesign.design.training import make_trainer, train_run, trained_policy, training_evaluations
+from matdesign.design_sections import DesignConfig
+from matdesign.envs.atoms import SettingValue
+from matdesign.errors import InputError
+from matdesign.files import user_path
+from matdesign.rewards.measured import measured_settings
+from matdesign.rewards.target import Target
+from matdesign.sections import Config
+from matdesign.vector import Vector
+
+TRAINED = (Steering.name, ConditionedSearch.name)  # methods whose policy is trained before they search
+# The property that a reward of the atoms environment is the change of; "property" takes the target's.
+REWARDS = {"energy": "potential_energy", "order": "bond_order"}
+
+
+def method_of(config: DesignConfig, problem: Problem) -> str:
+    """The search's method; a checkpoint beside the default one means the search that flies it."""
+    if config.agent.checkpoint is None or config.search.method != "policy":
+        return config.search.method
+    return Steering.name if isinstance(problem.space, Arrangements) else ConditionedSearch.name
+
+
+def check_trained(config: DesignConfig, problem: Problem, method: str) -> None:
+    """Raises InputError for whatever would stop such a search, or its training, before its first step."""
+    if method == ConditionedSearch.name:
+        target = _wanted(problem)
+        if config.agent.checkpoint is not None:
+            open_trained(config, problem, method, seed=config.seed, folder=None)
+        elif not isinstance(problem.space, Decorations):
+            raise InputError("search=conditioned searches species on sites or layers: use search=steering for positions")
+        assert target.value is not None
+        return
+    if not isinstance(problem.space, Arrangements):
+        raise InputError("search=steering moves atoms: use space=positions, or search=policy for species on a lattice")
+    _check_reward(config, problem)
+    if config.agent.checkpoint is not None:
+        open_trained(config, problem, method, seed=config.seed, folder=None)
+        return
+    with _vector(config.training, problem) as vector:
+        make_trainer(config.training, vector)
+        vector.actions[...] = 0
+        vector.step()
+
+
+def train_policy(config: DesignConfig, problem: Problem, run: RunFolder, method: str) -> dict[str, float]:
+    """Trains what the method flies, unless a checkpoint is given; returns what that cost."""
+    if config.agent.checkpoint is not None:
+        return {}
+    start = time.perf_counter()
+    if method == Steering.name:
+        train_run(config.training, run, rewarded=_settings(config.training, problem))
+        spent = {"evaluations": training_evaluations(run.path)}
+    else:
+        assert isinstance(problem.space, Decorations)
+        path = _conditioned_checkpoint(run.path)
+        policy, objective = train_conditioned(
+            problem.space, _wanted(problem).property, problem.material, seed=config.seed, library=problem.library
+        )
+        path.parent.mkdir(exist_ok=True)
+        policy.save(path, {"measurements": objective.cost.measurements})
+        spent = {"evaluations": objective.cost.evaluations, "measurements": objective.cost.measurements}
+    return {**spent, "seconds": time.perf_counter() - start}
+
+
+def open_trained(config: DesignConfig, problem: Problem, method: str, *, seed: int, folder: Path | None) -> Searcher:
+    """The searcher with its policy, from `agent.checkpoint` or else from the run's folder.
+
+    Raises:
+        InputError: no such policy, or one that was trained for something else.
+    """
+    given = config.agent.checkpoint
+    place = user_path(given) if given is not None else folder
+    assert place is not None
+    space = problem.space
+    if method == ConditionedSearch.name:
+        target = _wanted(problem)
+        if not isinstance(space, Decorations):
+            raise InputError(f"agent.checkpoint={place} puts species on a lattice: use space=sites or layers")
+        path = _conditioned_checkpoint(place) if place.is_dir() else place
+        policy = ConditionedPolicy.load(path, space, target.property, problem.material)
+        assert target.value is not None
+        return ConditionedSearch(space, seed=seed, policy=policy, value=target.value)
+    assert isinstance(space, Arrangements)
+    flown = _flown(config, problem)
+    vector = _vector(flown, problem)
+    return Steering(
+        space,
+        seed=seed,
+        policy=trained_policy(place, make_policy(flown, vector)),
+        vector=vector,
+        deterministic=config.evaluation.deterministic,
+    )
+
+
+def _flown(config: DesignConfig, problem: Problem) -> Config:
+    """As in training, but towards the value that is asked for."""
+    training = config.training
+    value = next(iter(problem.targets.values())).value
+    if config.env.settings.get("reward") == "order" and value is not None:
+        settings = {**training.env.settings, "goal": value}
+        return replace(training, env=replace(training.env, settings=settings))
+    return training
+
+
+def _vector(config: Config, problem: Problem) -> Vector:
+    vector = open_vector(config, own_memory=True, rewarded=_settings(config, problem))
+    assert isinstance(vector, Vector)
+    return vector
+
+
+def _settings(config: Config, problem: Problem) -> dict[str, SettingValue]:
+    """What rewards with the design's own targets, where the environment asks for that."""
+    if config.env.settings.get("reward") != "property":
+        return {}
+    assert isinstance(problem.space, Arrangements)
+    targets: list[Target] = list(problem.targets.values())
+    return measured_settings(
+        targets, problem.space.atoms, problem.material, constraints=problem.constraints, library=problem.library
+    )
+
+
+def _check_reward(config: DesignConfig, problem: Problem) -> None:
+    reward = str(config.env.settings.get("reward", "energy"))
+    asked = [target.property.name for target in problem.targets.values()]
+    if not config.env.of_atoms:
+        raise InputError(f"search=steering needs an environment of atoms, not env={config.env.name}")
+    if reward != "property" and asked != [REWARDS.get(reward)]:
+        raise InputError(
+            f"env.settings.reward={reward} rewards {REWARDS.get(reward, 'something else')}, the target is "
+            f"{', '.join(asked)}: use env.settings.reward=property, or another env"
+        )
+
+
+def _wanted(problem: Problem) -> Target:
+    """The only target, a value to hit."""
+    target = next(iter(problem.targets.values()))
+    if len(problem.targets) > 1 or target.value is None:
+        raise InputError("a policy that was trained for many values needs one to hit: give target.value=VALUE")
+    return target
+
+
+def _conditioned_checkpoint(folder: Path) -> Path:
+    return folder / "checkpoints" / "conditioned.safetensors"
