@@ -26,6 +26,7 @@ from matdesign.design.searching import CACHE, findings, open_searcher, run_searc
 from matdesign.design.store import DATABASE, store
 from matdesign.design.summary import SUMMARY, as_text, show, summary
 from matdesign.design.survey import survey
+from matdesign.design.trained import TRAINED, check_trained, methods, train_policy
 from matdesign.design.training import fly_trained, make_trainer, train_run
 from matdesign.design.verification import INDEPENDENT, Verified, select, verify
 from matdesign.design_sections import DesignConfig
@@ -58,8 +59,11 @@ def check_train(config: Config) -> None:
 def check_design(config: DesignConfig) -> None:
     """Raises InputError for whatever would stop `design` before its first step: nothing is on disk yet."""
     problem = open_problem(config)
-    for method in (config.search.method, *config.search.compare):
-        open_searcher(config, problem, method, seed=config.seed, folder=None)
+    for method in methods(config, problem):
+        if method in TRAINED:
+            check_trained(config, problem, method)
+        else:
+            open_searcher(config, problem, method, seed=config.seed, folder=Path())
 
 
 def train(config: Config, run: RunFolder) -> None:
@@ -109,8 +113,13 @@ def design(config: DesignConfig, run: RunFolder) -> None:
     stopped: Interrupted | KeyboardInterrupt | None = None
     candidates: list[Verified] = []
     measured: list[Verified] = []
+    asked = methods(config, problem)
+    training: dict[str, float] = {}
+    for method in asked:
+        if method in TRAINED:
+            training |= train_policy(config, problem, run, method)
     try:
-        run_searches(config, run.path, dict(surveyed.scales))
+        run_searches(config, asked, run.path, dict(surveyed.scales))
     except (Interrupted, KeyboardInterrupt) as error:
         stopped = error
     found = findings(run.path)
@@ -126,7 +135,7 @@ def design(config: DesignConfig, run: RunFolder) -> None:
         except (Interrupted, KeyboardInterrupt) as error:
             stopped = error
     reason = (str(stopped) or "stopped by SIGINT") if stopped is not None else ""
-    said = outcome(problem, surveyed, found, candidates, measured, training={}, stopped=reason)
+    said = outcome(problem, surveyed, found, candidates, measured, training=training, stopped=reason)
     run.write_json(OUTCOME, said)
     store(run.path / DATABASE, problem, found, [*candidates, *measured])
     files = {"everything": run.path, "all structures": run.path / DATABASE}

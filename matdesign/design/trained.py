@@ -4,12 +4,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.conditioning import train_conditioned
 from matdesign.design.problem import Problem
 from matdesign.design.run import RunFolder
 from matdesign.design.searchers.conditioned import ConditionedPolicy, ConditionedSearch
+from matdesign.design.searchers.policy import PolicySearch
 from matdesign.design.searchers.searcher import Searcher
 from matdesign.design.searchers.steering import Steering
 from matdesign.design.spaces import Arrangements, Decorations
@@ -28,11 +28,12 @@ TRAINED = (Steering.name, ConditionedSearch.name)  # methods whose policy is tra
 REWARDS = {"energy": "potential_energy", "order": "bond_order"}
 
 
-def method_of(config: DesignConfig, problem: Problem) -> str:
-    """The search's method; a checkpoint beside the default one means the search that flies it."""
-    if config.agent.checkpoint is None or config.search.method != "policy":
-        return config.search.method
-    return Steering.name if isinstance(problem.space, Arrangements) else ConditionedSearch.name
+def methods(config: DesignConfig, problem: Problem) -> list[str]:
+    """All methods, the first one first; a checkpoint beside the default method means the search that flies it."""
+    first = config.search.method
+    if config.agent.checkpoint is not None and first == PolicySearch.name:
+        first = Steering.name if isinstance(problem.space, Arrangements) else ConditionedSearch.name
+    return [first, *config.search.compare]
 
 
 def check_trained(config: DesignConfig, problem: Problem, method: str) -> None:
@@ -42,7 +43,7 @@ def check_trained(config: DesignConfig, problem: Problem, method: str) -> None:
         if config.agent.checkpoint is not None:
             open_trained(config, problem, method, seed=config.seed, folder=None)
         elif not isinstance(problem.space, Decorations):
-            raise InputError("search=conditioned searches species on sites or layers: use search=steering for positions")
+            raise InputError("search=conditioned puts species on sites or layers: use search=steering for positions")
         assert target.value is not None
         return
     if not isinstance(problem.space, Arrangements):

@@ -1,5 +1,6 @@
 """Training a run's policy, and flying it from the run folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.flight import Flight, fly
 from matdesign.design.progress import progress
 from matdesign.design.run import RunFolder
+from matdesign.envs.atoms import SettingValue
 from matdesign.errors import InputError
 from matdesign.sections import Config
 from matdesign.vector import Batch
