@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, skew
+from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -84,7 +84,7 @@ class Surrogate:
             return scores
         sign = np.sign(scores[0])
         logarithms = np.asarray(sign * np.log(np.abs(scores)))
-        return logarithms if abs(skew(logarithms)) <= abs(skew(scores)) else scores
+        return logarithms if _skewness(logarithms) <= _skewness(scores) else scores
 
     def _fit(self) -> None:
         features, scores = np.array(self._features), self._scaled(np.array(self._scores))
@@ -101,3 +101,9 @@ class Surrogate:
             warnings.simplefilter("ignore", ConvergenceWarning)  # a hyperparameter at its bound is no news
             self._model.fit((features - self._mean) / self._width, scores)
         self._kernel = self._model.kernel_
+
+
+def _skewness(numbers: Array) -> float:
+    """Size of the third standardised moment; 0 where all are equal."""
+    centred = numbers - numbers.mean()
+    return abs(float((centred**3).mean())) / max(float(numbers.std()) ** 3, 1e-300)

@@ -170,7 +170,7 @@ class Decorations(Space):
             first, second = (designs == a).astype(float), (designs == b).astype(float)
             partners = (self._pairs @ second.T).reshape(-1, self.size, len(designs))  # of each group, in each orbit
             found.append(2.0 * np.einsum("ogd,dg->do", partners, first) / np.bincount(self.orbits.ravel()))
-        return np.concatenate(found, axis=1) if found else np.zeros((len(designs), 0))
+        return np.concatenate(found, axis=1) if found else np.zeros((len(designs), 1))
 
     def all(self) -> Iterator[Decoration]:
         """Every design once.
