@@ -30,7 +30,7 @@ from matdesign.rewards.target import Target
 AT = (100, 200, 512)  # designs after which the best is told
 SAMPLES = 4  # of molecular dynamics for each structure
 HIT = {"value": 0.10, "tolerance": 0.002}  # W/(m K)
-STRIDE = 8  # designs between two looks whether it was hit
+STRIDE = 20  # designs between two looks whether it was hit; no searcher begins with more at once
 MEDIAN = math.sqrt(math.pi / 2)  # standard error of a median over that of the mean, for normal noise
 MATERIAL = load(["material=argon_isotopes"]).material
 LATTICE = bulk("Ar", "fcc", a=5.35, cubic=True) * (8, 2, 2)

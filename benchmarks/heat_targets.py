@@ -14,13 +14,14 @@ import statistics
 import numpy as np
 import table
 import torch
+from ase import Atoms
 from ase.build import bulk
-from heat_atoms import LATTICE, MATERIAL, PROPERTY
+from heat_atoms import LATTICE, MATERIAL, PROPERTY, STRIDE
 from joblib import Parallel, delayed
 
 from matdesign.design.conditioning import train_conditioned
 from matdesign.design.objective import Objective, search
-from matdesign.design.searchers import SEARCHERS
+from matdesign.design.searchers import SEARCHERS, Searcher
 from matdesign.design.searchers.conditioned import ConditionedPolicy, ConditionedSearch
 from matdesign.design.spaces import Decorations
 from matdesign.properties import Cache
@@ -33,19 +34,21 @@ LARGER = ((16, 2, 2), (8, 3, 3))
 SCRATCH = ("policy", "genetic")
 
 
-def space(lattice) -> Decorations:
+def space(lattice: Atoms) -> Decorations:
     """Half of the sites heavy."""
     return Decorations(lattice, MATERIAL.species, [len(lattice) // 2] * 2, axis=0)
 
 
-def needed(searcher, sites: Decorations, value: float, cap: int) -> list[float]:
-    """Relative errors of the designs of a search until one is within."""
+def needed(searcher: Searcher, sites: Decorations, value: float) -> int:
+    """Designs that a search measures until one is within; `CAP` where none of so many is."""
     target = Target(property=PROPERTY, goal="hit", value=value)
     objective, asked = Objective(sites, target, MATERIAL, cache=Cache(None)), 0
-    while asked < cap and not (asked and objective.best.score <= WITHIN * value):
-        asked += 1
-        search(searcher, objective, budget=asked)
-    return [entry.score / value for entry in objective.entries]
+    while asked < CAP:
+        asked = min(asked + STRIDE, CAP)
+        for i, entry in enumerate(search(searcher, objective, budget=asked)):
+            if entry.score <= WITHIN * value:
+                return i + 1
+    return CAP
 
 
 def draws(policy: ConditionedPolicy, sites: Decorations, value: float, count: int, seed: int) -> list[float]:
@@ -72,11 +75,13 @@ def trial(seed: int, quick: bool) -> dict[str, list[float]]:
         errors = np.abs(draws(policy, sites, value, 8, seed=100 * seed + i))
         found.setdefault("one draw", []).append(float(errors[0]))
         found.setdefault("best of 8", []).append(float(errors.min()))
-        searchers = {"conditioned": ConditionedSearch(sites, seed=100 * seed + i, policy=policy, value=value)}
+        searchers: dict[str, Searcher] = {
+            "conditioned": ConditionedSearch(sites, seed=100 * seed + i, policy=policy, value=value)
+        }
         if not quick:
             searchers |= {name: SEARCHERS[name](sites, seed=100 * seed + i) for name in SCRATCH}
         for name, searcher in searchers.items():
-            found.setdefault(name, []).append(len(needed(searcher, sites, value, CAP)))
+            found.setdefault(name, []).append(needed(searcher, sites, value))
     for repeat in () if quick else LARGER:
         larger = space(bulk("Ar", "fcc", a=5.35, cubic=True) * repeat)
         rng, label = np.random.default_rng(seed), "x".join(map(str, repeat))
