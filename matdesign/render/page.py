@@ -16,7 +16,7 @@ from matdesign.render.stage import Stage, aim, pose
 FRAMES_A_SECOND = 30.0  # sent at most
 WORDS_A_SECOND = 8.0
 NOBODY = -1
-WHOLE, NEXT = "All", "Next one"
+WHOLE, NEXT = "Whole scene", "Next"
 PAUSE, STEP, RESET = "Pause / go on", "Step", "Reset"
 
 
@@ -87,7 +87,7 @@ class Page:
     def _drag(self, sphere: int, point: tuple[float, float, float]) -> None:
         self._player.request(lambda: self._player.drag(sphere, point))
 
-    def _asking(self, what: Callable[[int], None]) -> Callable[[int], None]:
+    def _asking(self, what: Callable[[Any], None]) -> Callable[[Any], None]:
         return lambda value: self._player.request(lambda: what(value))
 
     def _view(self, event: viser.GuiEvent[Any]) -> None:
@@ -109,22 +109,25 @@ class Page:
         source = player.source
         self._stale = True
         self._caption = gui.add_html("")
-        buttons = gui.add_button_group("Play", (PAUSE, STEP, RESET))
-        actions = {PAUSE: player.toggle, STEP: player.single_step, RESET: player.reset}
-        buttons.on_click(lambda event: player.request(actions[event.target.value]))
-        view = gui.add_button_group("View", (WHOLE,) + ((NEXT,) if source.environments > 1 else ()))
-        view.on_click(self._view)
         self._frame = None
+        if source.frames == 1:
+            player.playing = False  # there is nothing to play
+        else:
+            buttons = gui.add_button_group("Play", (PAUSE, STEP, RESET))
+            actions = {PAUSE: player.toggle, STEP: player.single_step, RESET: player.reset}
+            buttons.on_click(lambda event: player.request(actions[event.target.value]))
+            speed = gui.add_slider("Speed", SLOWEST, FASTEST, 0.1, player.speed)
+            speed.on_update(_from_people(self._asking(player.set_speed)))
+            trails = gui.add_checkbox("Trails", initial_value=player.trails)
+            trails.on_update(_from_people(self._asking(player.show_trails)))
         if source.frames > 1:
             self._frame = gui.add_slider("Frame", 0, source.frames - 1, 1, 0)
             self._frame.on_update(_from_people(self._asking(player.seek)))
-        speed = gui.add_slider("Speed", SLOWEST, FASTEST, 0.1, player.speed)
-        speed.on_update(_from_people(lambda value: player.request(lambda: player.set_speed(value))))
+        view = gui.add_button_group("View", (WHOLE,) + ((NEXT,) if source.environments > 1 else ()))
+        view.on_click(self._view)
         if source.environments > 1:
             self._environment = gui.add_number("Environment", 0, min=0, max=source.environments - 1, step=1)
             self._environment.on_update(_from_people(self._asking(player.look_at)))
-        trails = gui.add_checkbox("Trails", initial_value=player.trails)
-        trails.on_update(_from_people(lambda value: player.request(lambda: player.show_trails(value))))
         if source.agents:
             hint = f"0 to {source.agents - 1}; {NOBODY}: nobody. A click picks one, too; shift and drag moves a goal."
             self._agent = gui.add_number("Agent", NOBODY, min=NOBODY, max=source.agents - 1, step=1, hint=hint)
@@ -138,8 +141,9 @@ class Page:
     def _word(self) -> None:
         """Everything on the page that is text."""
         player = self._player
-        state = "" if player.playing else " &middot; paused"
-        self._caption.content = _PADDED.format(html.escape(player.source.caption()) + state + "<br>" + self._key)
+        state = "" if player.playing or player.source.frames == 1 else " &middot; paused"
+        caption = html.escape(player.source.caption()).replace("   ", " &middot; ")
+        self._caption.content = _PADDED.format("<br>".join(part for part in (caption + state, self._key) if part))
         if self._frame is not None:
             _set(self._frame, player.source.frame)
         if player.source.agents:
