@@ -5,8 +5,8 @@ python benchmarks/clusters.py [--quick] [--json FILE]     half an hour of CPU ti
 Every search spends the same number of force evaluations on each seed, relaxations and molecular dynamics included; one
 that found the ground state begins anew with another seed. `evaluations per success` has the spread of the seeds that
 had any, `pooled` are those of all seeds over all successes. `gap` is the energy of the best that a seed found, above
-the ground state. `random` is multi-start: a random cloud, relaxed. The policy is trained on 13 atoms, once for each
-seed, and flown on all sizes; what its training took is told apart.
+the ground state. Multi-start relaxes random clouds, or random clouds that have a point group. The policy is trained on
+13 atoms, once for each seed, and flown on all sizes; what its training took is told apart.
 
 A searcher of your own goes through the same: derive it from `matdesign.design.searchers.Searcher` and call
 `run(MySearcher, atoms=38, seed=0, budget=500_000)`.
@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import table
@@ -38,7 +39,15 @@ MATERIAL = load(["material=argon_cluster"]).material
 REFERENCES = {13: -44.326801, 19: -72.659782, 38: -173.928427}  # epsilon: Cambridge Cluster Database
 BUDGETS = {13: 20_000, 19: 100_000, 38: 500_000}  # force evaluations of one seed
 REACHED = 1e-3  # epsilon above the reference
-METHODS = ("random", "basin_hopping", "minima_hopping", "genetic", "md_annealing", "cma_es")
+METHODS: dict[str, tuple[str, dict[str, Any]]] = {  # searcher, and options of the space
+    "multi-start": ("random", {}),
+    "symmetric multi-start": ("random", {"symmetric": 1.0}),
+    "basin hopping": ("basin_hopping", {}),
+    "minima hopping": ("minima_hopping", {}),
+    "genetic": ("genetic", {}),
+    "MD annealing": ("md_annealing", {}),
+    "CMA-ES": ("cma_es", {}),
+}
 INDEPENDENT = ("random", "md_annealing")  # do not learn from one design to the next
 TRAINING = ("env=atoms/cluster", "material=argon_cluster", "quiet=true")
 
@@ -54,7 +63,7 @@ class Outcome:
     gap: float
 
 
-def run(make: Make, *, atoms: int, seed: int, budget: int, repeats: bool = False) -> Outcome:
+def run(make: Make, *, atoms: int, seed: int, budget: int, repeats: bool = False, **options: Any) -> Outcome:
     """Searches until the budget is spent.
 
     Energies are read in the simulation that relaxes, one force evaluation each, as an `Objective` counts them too: to
@@ -66,9 +75,10 @@ def run(make: Make, *, atoms: int, seed: int, budget: int, repeats: bool = False
         seed: of everything random.
         budget: force evaluations.
         repeats: whether designs do not depend on each other, so that each counts and nothing begins anew.
+        options: of the space.
     """
     cost, successes, lowest = Cost(), 0, math.inf
-    with Arrangements(Atoms(["Ar"] * atoms), MATERIAL) as space:
+    with Arrangements(Atoms(["Ar"] * atoms), MATERIAL, **options) as space:
         seeds = np.random.SeedSequence(seed)
         while cost.evaluations < budget:
             searcher, found = make(space, seed=int(seeds.spawn(1)[0].generate_state(1)[0])), 0
@@ -149,8 +159,9 @@ def main(folder: Path, *, seeds: int = 5, processes: int = 2) -> None:
             budget = BUDGETS[atoms]
             flights = (delayed(fly)(path, atoms=atoms, seed=k, budget=budget) for k, path in enumerate(folders))
             show(results, f"{atoms} policy", parallel(flights))
-            for name in METHODS:
-                work = partial(run, SEARCHERS[name], atoms=atoms, budget=budget, repeats=name in INDEPENDENT)
+            for name, (method, options) in METHODS.items():
+                repeats = method in INDEPENDENT
+                work = partial(run, SEARCHERS[method], atoms=atoms, budget=budget, repeats=repeats, **options)
                 show(results, f"{atoms} {name}", parallel(delayed(work)(seed=seed) for seed in range(seeds)))
     results.close()
 

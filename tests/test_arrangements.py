@@ -9,6 +9,8 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from ase.neighborlist import neighbor_list
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
 from matdesign.config import load
@@ -18,6 +20,7 @@ from matdesign.design.searchers import SEARCHERS, suited
 from matdesign.design.searchers.minima_hopping import MinimaHopping
 from matdesign.design.searchers.steering import Steering
 from matdesign.design.spaces import Arrangements, Decorations, Space
+from matdesign.design.spaces.symmetry import point_groups, symmetric_cloud
 from matdesign.envs.atoms import atoms_result
 from matdesign.errors import InputError
 from matdesign.properties import find
@@ -69,7 +72,8 @@ def largest_force(space, arrangement):
 
 
 @pytest.mark.parametrize(
-    "space", [cluster(38, surface=0.5), mixture(), crystal(), crystal(cell="isotropic"), crystal(cell="full")]
+    "space",
+    [cluster(38, surface=0.5), mixture(symmetric=1.0), crystal(), crystal(cell="isotropic"), crystal(cell="full")],
 )
 def test_proposals_keep_composition_and_minimum_distance(space):
     rng = np.random.default_rng(0)
@@ -107,8 +111,8 @@ def test_changes_are_the_move_of_basin_hopping():
 
 
 def test_unlike_atoms_change_places():
-    space, rng = mixture(swaps=1.0), np.random.default_rng(3)
-    start = space.random(rng)
+    space, rng = mixture(swaps=1.0, density=0.1), np.random.default_rng(3)
+    start, _ = space.settled(space.random(rng))
     changed = space.changed(start, rng)
     moved = np.flatnonzero(np.abs(changed - (start - start.mean(axis=0))).max(axis=1) > 1e-9)
     assert len(moved) == 2
@@ -116,7 +120,7 @@ def test_unlike_atoms_change_places():
 
 
 def test_surface_moves_take_one_atom_to_touch_the_others():
-    space, rng = cluster(38, surface=1.0), np.random.default_rng(4)
+    space, rng = cluster(38, surface=1.0, density=0.1), np.random.default_rng(4)
     start, _ = space.settled(space.random(rng))
     before = space.structure(start).get_all_distances()
     for _ in range(20):
@@ -160,6 +164,51 @@ def test_names_know_copies_of_one_minimum(space):
         names.add(space.name(minimum))
     assert len(names) > 3
     assert len({space.name(each) for each in proposals(space, rng)}) == 9
+
+
+@pytest.mark.parametrize("kinds", [np.zeros(38, int), np.repeat([0, 1], [6, 7])])
+def test_symmetric_clouds_are_mapped_on_themselves(kinds):
+    rng, orders = np.random.default_rng(13), set()
+    for _ in range(10):
+        cloud = symmetric_cloud(kinds, 0.8, 3.0, rng)
+        assert pdist(cloud).min() >= 0.8
+        assert np.linalg.norm(cloud, axis=1).max() < 3.0 + 1e-9
+        orders.add(max(len(group.operations) for group in point_groups() if kept(group.operations, cloud, kinds)))
+    assert min(orders) >= 2
+    assert len(orders) > 2
+
+
+def kept(operations, cloud, kinds):
+    for operation in operations:
+        distance, image = cKDTree(cloud).query(cloud @ operation.T)
+        if distance.max() > 1e-6 or (kinds[image] != kinds).any():
+            return False
+    return True
+
+
+def test_point_groups_are_groups():
+    for group in point_groups():
+        operations = group.operations
+        assert np.einsum("aij,akj->aik", operations, operations) == pytest.approx(
+            np.tile(np.eye(3), (len(operations), 1, 1)), abs=1e-9
+        )
+        count = len(operations)  # by Lagrange's theorem an orbit's size divides the order
+        assert all(count % size == 0 for size in group.places)
+        assert max(group.places) == count
+    orders = sorted({len(group.operations) for group in point_groups()})
+    assert orders == [2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 48, 60, 120]
+
+
+def test_symmetric_starts_find_symmetric_ground_states_sooner():
+    found = []
+    for symmetric in (0.0, 1.0):
+        rng, energies = np.random.default_rng(14), []
+        with cluster(symmetric=symmetric) as space:
+            for _ in range(40):
+                relaxed, _ = space.settled(space.random(rng))
+                space.simulated(relaxed, lambda simulation, energies=energies: energies.append(simulation.energy))
+        found.append((np.array(energies) / CLUSTER.energy_scale < GROUND_STATE + 1e-3).sum())
+    assert found[1] > 2 * found[0] > 0
 
 
 def test_names_know_which_species_is_where():

@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from matdesign.design.ledger import Cost
 from matdesign.design.spaces.fingerprints import Names, pair_distances
 from matdesign.design.spaces.space import Space
+from matdesign.design.spaces.symmetry import symmetric_cloud
 from matdesign.errors import InputError, SimulationError
 from matdesign.properties.neighbours import within
 from matdesign.properties.property import System
@@ -29,6 +30,7 @@ Array = NDArray[np.float64]
 SAME = 0.2  # pairs by which a bin of the histogram of distances may differ in one and the same minimum
 SWEEPS = 300  # of moving atoms apart
 FILLED = 0.5  # of a cell, by balls of the minimum distance; more is hard to do at random
+RATTLE = 0.01  # of symmetric clouds, in minimum distances: relaxation would end on saddles
 STRAIN = 0.1  # standard deviation of the random strains of a cell
 TOUCHING = 1.4  # length scales: atoms that are closer are neighbours
 
@@ -54,6 +56,7 @@ class Arrangements(Space):
         density: of random clouds of a free cluster, in atoms per cubed length scale.
         apart: minimum distance of two atoms, in length scales.
         step: largest move of an atom along each axis in `changed`, in length scales.
+        symmetric: share of the random clouds of a cluster that have a random point group, `symmetry.symmetric_cloud`.
         surface: share of the changes of a cluster that move one atom along its surface.
         swaps: share of the changes that exchange two unlike atoms, where there are any.
         tolerance: largest force component that relaxation leaves, in energy scales per length scale.
@@ -73,6 +76,7 @@ class Arrangements(Space):
         density: float = 0.35,
         apart: float = 0.8,
         step: float = 0.4,
+        symmetric: float = 0.0,
         surface: float = 0.0,
         swaps: float = 0.5,
         tolerance: float = 1e-3,
@@ -93,6 +97,7 @@ class Arrangements(Space):
         self.radius = length * (3.0 * len(atoms) / (4.0 * np.pi * density)) ** (1 / 3)
         self._cell: Cell = cell
         self._apart, self._step = apart * length, step * length
+        self._symmetric = symmetric if self.free else 0.0
         self._surface, self._swaps = surface if self.free and len(atoms) > 1 else 0.0, swaps
         self._tolerance, self._evaluations, self._library = tolerance, evaluations, library
         self._kinds = np.array([material.species.index(symbol) for symbol in self.atoms.symbols])
@@ -127,6 +132,9 @@ class Arrangements(Space):
 
     def random(self, rng: np.random.Generator) -> Arrangement:
         """A random cloud: in a ball at the given density, or anywhere in the cell, itself randomly strained."""
+        if self._symmetric and rng.random() < self._symmetric:
+            cloud = symmetric_cloud(self._kinds, self._apart, self.radius, rng)
+            return self._joined(cloud + rng.normal(scale=RATTLE * self._apart, size=cloud.shape), self.atoms.cell.array)
         if self.free:
             return random_packing(len(self.atoms), self._apart, rng, radius=self.radius)
         cell = self._strained(self.atoms.cell.array, rng)
