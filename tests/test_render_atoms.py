@@ -11,7 +11,7 @@ from ase.build import bulk
 from matdesign.errors import InputError
 from matdesign.render.atoms import Bonds, Slice, scene_from_atoms, touching_radii
 from matdesign.render.camera import Camera, View, natural_camera
-from matdesign.render.colours import UNKNOWN, Scalar
+from matdesign.render.colours import UNKNOWN, Scalar, by_species
 from matdesign.render.image import render
 from matdesign.render.overlay import legend_width, ticks
 from matdesign.render.shading import FAST, FINE
@@ -211,3 +211,11 @@ def test_impossible_bonds_cameras_and_legends_are_refused():
         Camera.orbit(float("nan"), 0)
     with pytest.raises(InputError, match="no room"):
         render(scene_from_atoms(DIMER, colour=Scalar(values=np.arange(2), label="a long label")), size=(60, 60))
+
+
+def test_species_of_like_colours_are_told_apart():
+    colours, legend = by_species(Atoms("ArKrAr", positions=np.eye(3)))
+    assert np.linalg.norm(colours[0] - colours[1]) >= 0.3
+    assert colours[0] == pytest.approx([0.502, 0.820, 0.890], abs=1e-3)  # Jmol's argon
+    assert (colours[0] == colours[2]).all()
+    assert [name for name, _ in legend.names] == ["Ar", "Kr"]

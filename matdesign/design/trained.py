@@ -8,6 +8,7 @@ from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.conditioning import train_conditioned
 from matdesign.design.problem import Problem
 from matdesign.design.run import RunFolder
+from matdesign.design.searchers import checked
 from matdesign.design.searchers.conditioned import ConditionedPolicy, ConditionedSearch
 from matdesign.design.searchers.policy import PolicySearch
 from matdesign.design.searchers.searcher import Searcher
@@ -39,12 +40,12 @@ def methods(config: DesignConfig, problem: Problem) -> list[str]:
 def check_trained(config: DesignConfig, problem: Problem, method: str) -> None:
     """Raises InputError for whatever would stop such a search, or its training, before its first step."""
     if method == ConditionedSearch.name:
-        target = _wanted(problem)
+        _wanted(problem)
+        checked(train_conditioned, config.search.settings, method)
         if config.agent.checkpoint is not None:
             open_trained(config, problem, method, seed=config.seed, folder=None)
         elif not isinstance(problem.space, Decorations):
             raise InputError("search=conditioned puts species on sites or layers: use search=steering for positions")
-        assert target.value is not None
         return
     if not isinstance(problem.space, Arrangements):
         raise InputError("search=steering moves atoms: use space=positions, or search=policy for species on a lattice")
@@ -70,7 +71,12 @@ def train_policy(config: DesignConfig, problem: Problem, run: RunFolder, method:
         assert isinstance(problem.space, Decorations)
         path = _conditioned_checkpoint(run.path)
         policy, objective = train_conditioned(
-            problem.space, _wanted(problem).property, problem.material, seed=config.seed, library=problem.library
+            problem.space,
+            _wanted(problem).property,
+            problem.material,
+            seed=config.seed,
+            library=problem.library,
+            **checked(train_conditioned, config.search.settings, method),
         )
         path.parent.mkdir(exist_ok=True)
         policy.save(path, {"measurements": objective.cost.measurements})

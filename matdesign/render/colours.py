@@ -13,6 +13,8 @@ from matdesign.errors import InputError
 from matdesign.scene import ColourBar, Legend, triple
 
 UNKNOWN = (0.62, 0.62, 0.62)  # atoms whose scalar is not a number
+ALIKE = 0.3  # distance in red, green and blue below which colours are hardly told apart
+DARKER, SHADES = 0.8, 5  # factor, and how often it may be applied
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,16 @@ def colour_map(name: str) -> NDArray[np.float32]:
 
 
 def by_species(atoms: Atoms) -> tuple[NDArray[np.float32], Legend]:
-    """Jmol's colours [atoms, 3], and the name of each species where there are several."""
+    """Jmol's colours [atoms, 3], and the name of each species where there are several.
+
+    Where two are hardly told apart, as those of neighbours in the periodic table often are, the heavier species is
+    darker.
+    """
     kinds = np.unique(atoms.numbers)
-    named = tuple((chemical_symbols[kind], triple(jmol_colors[kind])) for kind in kinds)
-    return jmol_colors[atoms.numbers].astype(np.float32), Legend(names=named if len(kinds) > 1 else ())
+    colours = jmol_colors[kinds].astype(np.float32)
+    for i in range(1, len(kinds)):
+        for _ in range(SHADES):
+            if (np.linalg.norm(colours[:i] - colours[i], axis=1) < ALIKE).any():
+                colours[i] *= DARKER
+    named = tuple((chemical_symbols[kind], triple(colour)) for kind, colour in zip(kinds, colours, strict=True))
+    return colours[np.searchsorted(kinds, atoms.numbers)], Legend(names=named if len(kinds) > 1 else ())

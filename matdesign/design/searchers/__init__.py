@@ -4,7 +4,7 @@
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from matdesign.design.searchers.annealing import Annealing
@@ -38,6 +38,8 @@ SEARCHERS: dict[str, type[Searcher]] = {
     )
 }
 
+GIVEN = ("space", "measured", "material", "seed", "library", "show")  # by the job, not by settings
+
 
 def make_searcher(name: str, space: Space, settings: Mapping[str, Any], *, seed: int) -> Searcher:
     """The searcher of that name.
@@ -56,10 +58,15 @@ def make_searcher(name: str, space: Space, settings: Mapping[str, Any], *, seed:
             f"search.method={name} is unknown{closest(name, list(SEARCHERS))} (available: {', '.join(SEARCHERS)})"
         )
     kind = SEARCHERS[name]
+    return kind(space, seed=seed, **checked(kind, settings, name))
+
+
+def checked(called: Callable[..., Any], settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Settings as the keyword arguments of what is called for the method of that name; raises as `make_searcher`."""
     hints = {
         known.name: known.annotation
-        for known in inspect.signature(kind, eval_str=True).parameters.values()
-        if known.name not in ("space", "seed")
+        for known in inspect.signature(called, eval_str=True).parameters.values()
+        if known.name not in GIVEN
     }
     for key in settings:
         if key not in hints:
@@ -67,10 +74,4 @@ def make_searcher(name: str, space: Space, settings: Mapping[str, Any], *, seed:
                 f"search.settings.{key} is no setting of {name}{closest(key, list(hints))} (available: "
                 f"{', '.join(hints) or 'none'})"
             )
-    given = {key: convert(hints[key], value, f"search.settings.{key}") for key, value in settings.items()}
-    return kind(space, seed=seed, **given)
-
-
-def suited(space: Space) -> list[str]:
-    """Names of those that can search this space."""
-    return [name for name, kind in SEARCHERS.items() if isinstance(space, kind.spaces)]
+    return {key: convert(hints[key], value, f"search.settings.{key}") for key, value in settings.items()}
