@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 # How finely spheres are cut, up to how many of them: 642, 162 and 42 vertices each. A laptop's graphics card draws a
 # million triangles at full rate.
-FINENESS = ((600, 3), (3000, 2), (1 << 40, 1))
+FINENESS = ((200, 3), (3000, 2), (1 << 40, 1))
 SIDES = 16  # of a cylinder
 
 
