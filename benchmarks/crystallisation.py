@@ -8,9 +8,9 @@ force evaluations: `quench` spends all on L-BFGS, the others on molecular dynami
 temperature are those with the lowest energy on other glasses), `controller` and `policy` steer to an order of 0.95; the
 policy was trained to hold any goal, for none of this in particular. What the gradient costs is not counted.
 
-Per atom energy (epsilon), order S and the fraction of atoms in fcc, hcp or bcc surroundings (common neighbour analysis)
-are means over 8 glasses; each sample is another set of glasses and, for the policy, another training seed. A perfect
-fcc crystal of this density has -7.872 epsilon.
+Energy per atom (epsilon), order S and the fraction of atoms in fcc, hcp or bcc surroundings (common neighbour analysis)
+are means over 8 glasses, with zero for one whose simulation failed; each sample is another set of glasses and, for the
+policy, another training seed. A perfect fcc crystal of this density has -7.872 epsilon.
 """
 
 import tempfile
@@ -53,6 +53,9 @@ def crystallise(
     figures = []
     with Simulation(material.structure.build(material), material) as simulation:
         for result in results:
+            if result.failed:  # by kicks that were too strong
+                figures.append((0.0, 0.0, 0.0))
+                continue
             simulation.place(result.positions)
             simulation.relax(tolerance=1e-3, evaluations=RELAXATION if kt else evaluations - 1)
             atoms = simulation.structure()
