@@ -75,3 +75,8 @@ def checked(called: Callable[..., Any], settings: Mapping[str, Any], name: str) 
                 f"{', '.join(hints) or 'none'})"
             )
     return {key: convert(hints[key], value, f"search.settings.{key}") for key, value in settings.items()}
+
+
+def suited(space: Space) -> list[str]:
+    """Names of those that can search this space."""
+    return [name for name, kind in SEARCHERS.items() if isinstance(space, kind.spaces)]
