@@ -37,9 +37,16 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return inside
 
 
+class Plot(Figure):
+    """A figure that a notebook shows, whether or not pyplot was imported."""
+
+    def _repr_png_(self) -> bytes:
+        return encoded(self, "png")
+
+
 def empty_figure(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     """A figure that pyplot knows nothing of, with axes that say what they show."""
-    figure = Figure()
+    figure = Plot()
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set(xlabel=xlabel, ylabel=ylabel)
