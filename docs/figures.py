@@ -1,26 +1,60 @@
-"""Draws the pictures of the documentation into docs/images, from a run of the default job.
+"""Draws pictures of the documentation into docs/images.
 
-python docs/figures.py RUN    # the folder of a finished `matdesign design`
+python docs/figures.py design RUN NAME     a random arrangement and the best candidate of a `matdesign design`
+python docs/figures.py rollout RUN NAME    the first and the last frame of a flight of a `matdesign train`
 """
 
 import sys
 from pathlib import Path
 
-from matdesign.config import load_stored
-from matdesign.design.export import best_structure
-from matdesign.design.picture import draw_search
+from PIL import Image
+
+from matdesign import load
+from matdesign.design.rollout import record_run
+from matdesign.render.atoms import scene_from_atoms, touching_radii
+from matdesign.render.camera import Camera, natural_camera
+from matdesign.render.image import render, save, side_by_side
+from matdesign.render.shading import FINE
 
 IMAGES = Path(__file__).parent / "images"
+SIZE = (640, 400)  # of each half
+
+
+def design(run: Path) -> Image.Image:
+    """What random placing gives, beside what was found."""
+    results = load(run)
+    reference = next(each for each in results.references if each.name.startswith(("random", "quench")))
+    value, error = results.best.value()
+    before, before_error = reference.value()
+    radii = touching_radii(results.best.atoms)
+    scenes = [scene_from_atoms(each.atoms, radii=radii, legend=False) for each in (reference, results.best)]
+    camera = Camera() if results.best.atoms.pbc.any() else Camera(span=2.2 * max(_reach(scene) for scene in scenes))
+    images = [render(scene, size=SIZE, camera=camera, quality=FINE) for scene in scenes]
+    unit = results.outcome["targets"][0]["verified_unit"]
+    said = [f"{reference.name}: {before:.3f} +- {before_error:.3f} {unit}", f"found: {value:.3f} +- {error:.3f} {unit}"]
+    return side_by_side(images, said)
+
+
+def rollout(run: Path) -> Image.Image:
+    """Where a flight begins and ends."""
+    recording = record_run(run)
+    scenes = [recording[0], recording[-1]]
+    camera = natural_camera(scenes[1])
+    return side_by_side([render(scene, size=SIZE, camera=camera, quality=FINE) for scene in scenes], ["start", "end"])
+
+
+def _reach(scene) -> float:
+    return float(abs(scene.spheres[:, :3]).max() + scene.spheres[:, 3].max())
 
 
 def main() -> None:
-    """Draws every picture."""
-    if len(sys.argv) != 2:
+    """Draws one picture."""
+    kinds = {"design": design, "rollout": rollout}
+    if len(sys.argv) != 4 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
-    run = Path(sys.argv[1])
-    IMAGES.mkdir(exist_ok=True)
-    config = load_stored(run / "config.yaml", ["render.width=1000", "render.height=420"])
-    print(draw_search(config, best_structure(run), IMAGES / "lj13.png"))
+    path = IMAGES / f"{sys.argv[3]}.png"
+    save(kinds[sys.argv[1]](Path(sys.argv[2])), path)
+    print(path)
 
 
 if __name__ == "__main__":
