@@ -36,7 +36,7 @@ static void fly(const Case *c) {
     double friction = strcmp(c->control, "kick") == 0 || strcmp(c->control, "force") == 0;
     double bath = friction > 0.0 ? kt : 0.0;
     double measurer = (double)(uintptr_t)measure, parts = 1, samples = 2, penalty = 3, free_steps = 7;
-    double goals[4] = {0.1, 0.3, 0.6, 0.8}, melt = 3.0, melt_steps = 60;
+    double goals[4] = {0.1, 0.3, 0.6, 0.8}, melt = 3.0, melt_steps = strcmp(c->reward, "order") ? 0 : 60;
     char commands[2048] = "";
     for (int i = 0; i < CRYSTAL_COMMANDS; i++) {
         const char *line = crystal_commands[i];
@@ -68,7 +68,7 @@ static void fly(const Case *c) {
         {.name = "credit", .text = c->credit},
         {.name = "goal", .numbers = goals, .count = 4},
         {.name = "melt_kt", .numbers = &melt, .count = 1},
-        {.name = "melt_steps", .numbers = &melt_steps, .count = strcmp(c->reward, "order") ? 0 : 1},
+        {.name = "melt_steps", .numbers = &melt_steps, .count = 1},
     };
     Fixture f;
     if (fixture_open(&f, &environment_atoms, values, sizeof values / sizeof *values, 3, c->threads))
