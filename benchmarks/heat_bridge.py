@@ -8,10 +8,10 @@ at 0.05 and 0.1 epsilon/kB over the flux before. Goals are asked as heat Q (see 
 was reached stands beside. Minutes on a quiet machine; needs a process for each seed.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
@@ -31,29 +31,33 @@ Act = Callable[[np.ndarray, float], np.ndarray]  # observations [rows, 7], time 
 
 PLANE, TEMPERATURE = 2, 8  # columns of an action
 HELD_OUT = 10_000  # seed of the starts that everything is judged on
+EVALUATIONS = 1300  # force evaluations of an episode, on average
+ALONE = (0.05, 0.1)  # epsilon/kB
 BROKEN = 0.1  # flux below which a bridge is none
 GOALS = (0.02, 0.05, 0.08, 0.11, 0.14)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Budget:
     """How much of everything.
 
     Attributes:
         seeds: of training and search.
+        goal_seeds: of training with goals.
         iterations: of PPO, 16 episodes each.
         structures: of each policy, controller or search whose flux is measured.
         steps: MD steps of one flux.
     """
 
     seeds: int
+    goal_seeds: int
     iterations: int
     structures: int
     steps: int
 
 
-FULL = Budget(seeds=5, iterations=60, structures=8, steps=15_000)
-QUICK = Budget(seeds=1, iterations=2, structures=2, steps=2_000)
+FULL = Budget(seeds=5, goal_seeds=2, iterations=61, structures=6, steps=10_000)
+QUICK = Budget(seeds=1, goal_seeds=1, iterations=2, structures=2, steps=2_000)
 
 
 def configured(*, gap: int = 6, free: int = 36, horizon: int = 80, goals: bool = False, seed: int = 0) -> Config:
@@ -166,18 +170,18 @@ def searched(config: Config, evaluations: float, seed: int) -> Act:
     """CMA-ES over constant coefficients and temperature: mean heat of eight episodes, until the budget is spent."""
     import cma
 
-    search = cma.CMAEvolutionStrategy(np.zeros(9), 0.3, {"popsize": 8, "verbose": -9, "seed": seed + 1})
+    strategy = cma.CMAEvolutionStrategy(np.zeros(9), 0.3, {"popsize": 8, "verbose": -9, "seed": seed + 1})
     start = seed << 20
     while evaluations > 0:
-        asked = search.ask()
+        asked = strategy.ask()
         told = []
         for candidate in asked:
             start += 1
             results = fly(config, lambda observations, time, action=candidate: action[None], 8, start)
             evaluations -= sum(result.evaluations for result in results)
             told.append(-float(np.mean([result.heat for result in results])))
-        search.tell(asked, told)
-    return lambda observations, time: search.mean[None]
+        strategy.tell(asked, told)
+    return lambda observations, time: strategy.mean[None]
 
 
 def best_of(config: Config, evaluations: float, seed: int) -> BridgeResult:
@@ -193,39 +197,45 @@ def best_of(config: Config, evaluations: float, seed: int) -> BridgeResult:
     return best
 
 
-def campaign(seed: int, budget: Budget) -> dict[str, list[float]]:
-    """Everything that one seed trains and searches: figures by name."""
-    config = configured(seed=seed)
+def learn(seed: int, budget: Budget) -> dict[str, list[float]]:
+    """Trains a policy, flies it as in training, twice as long and in a wider gap, and leaves its bridges alone."""
+    config, longer, wide = configured(seed=seed), configured(horizon=160), configured(gap=8, free=48)
     policy, spent = trained(config, budget.iterations)
-    found: dict[str, list[float]] = {"spent": [spent]}
     results = fly(config, policy, budget.structures, HELD_OUT)
-    found["policy heat"] = [result.heat for result in results]
+    found = {"spent": [spent], "heat": [result.heat for result in results]}
     found["policy"] = fluxes(config, results, budget.steps)
-    longer = configured(horizon=160)
     found["policy, twice as long"] = fluxes(longer, fly(longer, policy, budget.structures, HELD_OUT), budget.steps)
-    wide = configured(gap=8, free=48)
     found["policy, gap 8"] = fluxes(wide, fly(wide, policy, budget.structures, HELD_OUT), budget.steps)
-    for temperature in (0.05, 0.1):
+    for temperature in ALONE:
         after = [left_alone(config, structure(config, result), temperature) for result in results]
         found[f"after {temperature}"] = [flux(config, atoms, budget.steps) for atoms in after]
-    search = searched(config, spent, seed)
-    found["CMA-ES"] = fluxes(config, fly(config, search, budget.structures, HELD_OUT), budget.steps)
-    best = best_of(config, spent, seed)
-    found["best of N"] = [flux(config, structure(config, best), budget.steps)]
-    goals = configured(seed=seed, goals=True)
-    goal_policy, _ = trained(goals, budget.iterations)
+    return found
+
+
+def search(seed: int, budget: Budget) -> dict[str, list[float]]:
+    """CMA-ES and best-of-N with the evaluations of a training."""
+    config, evaluations = configured(), budget.iterations * 16 * EVALUATIONS
+    act = searched(config, evaluations, seed)
+    found = {"CMA-ES": fluxes(config, fly(config, act, budget.structures, HELD_OUT), budget.steps)}
+    found["best of N"] = [flux(config, structure(config, best_of(config, evaluations, seed)), budget.steps)]
+    return found
+
+
+def aim(seed: int, budget: Budget) -> dict[str, list[float]]:
+    """Trains a policy that is told the heat it is to carry, and asks for several."""
+    config = configured(seed=seed, goals=True)
+    policy, _ = trained(config, budget.iterations)
+    found = {}
     for goal in GOALS:
-        asked = load_goal(goals, goal)
-        results = fly(asked, goal_policy, budget.structures, HELD_OUT)
-        found[f"goal {goal} heat"] = [result.heat for result in results]
-        found[f"goal {goal}"] = fluxes(asked, results, budget.steps)
+        asked = load_goal(config, goal)
+        results = fly(asked, policy, budget.structures, HELD_OUT)
+        found[f"heat {goal}"] = [result.heat for result in results]
+        found[f"flux {goal}"] = fluxes(asked, results, budget.steps)
     return found
 
 
 def load_goal(config: Config, goal: float) -> Config:
     """The same configuration with one goal for all episodes."""
-    import dataclasses
-
     settings = {**config.env.settings, "goal_low": goal, "goal_high": goal}
     return dataclasses.replace(config, env=dataclasses.replace(config.env, settings=settings))
 
@@ -253,29 +263,36 @@ def main() -> None:
     results = table.Table(arguments.json)
     budget = QUICK if arguments.quick else FULL
     os.environ["OMP_NUM_THREADS"] = "1"
+    seeds = range(budget.seeds)
     with ProcessPoolExecutor(budget.seeds, mp_context=get_context("spawn")) as pool:
-        campaigns = [pool.submit(campaign, seed, budget) for seed in range(budget.seeds)]
+        learned = [pool.submit(learn, seed, budget) for seed in seeds]
+        searches = [pool.submit(search, seed, budget) for seed in seeds]
+        aimed = [pool.submit(aim, seed, budget) for seed in seeds[: budget.goal_seeds]]
         references(results, budget)
-        found = [future.result() for future in campaigns]
-
-    def mean(name: str) -> list[float]:
-        return [float(np.mean(figures[name])) for figures in found]
-
-    results.add("policy", "force evaluations", [figures["spent"][0] for figures in found], "1")
-    results.add("policy", "heat Q", mean("policy heat"), "1")
-    for name in ("policy", "policy, twice as long", "policy, gap 8", "CMA-ES", "best of N"):
-        results.add(name, "flux", mean(name), "eps/tau")
-    errors = [float(np.std(figures["policy"], ddof=1) / len(figures["policy"]) ** 0.5) for figures in found]
-    results.add("policy", "s.e. of flux", errors, "eps/tau")
-    for temperature in (0.05, 0.1):
-        kept = [after / before for after, before in zip(mean(f"after {temperature}"), mean("policy"), strict=True)]
-        results.add(f"policy, after 50 tau at {temperature}", "kept", kept, "1")
-        broken = [100 * float(np.mean(np.array(figures[f"after {temperature}"]) < BROKEN)) for figures in found]
-        results.add(f"policy, after 50 tau at {temperature}", "broken", broken, "%")
-    for goal in GOALS:
-        results.add(f"asked for Q = {goal}", "heat Q", mean(f"goal {goal} heat"), "1", reference=goal)
-        results.add(f"asked for Q = {goal}", "flux", mean(f"goal {goal}"), "eps/tau")
+        policies = [future.result() for future in learned]
+        results.add("policy", "force evaluations", means(policies, "spent"), "1")
+        results.add("policy", "heat Q", means(policies, "heat"), "1")
+        for name in ("policy", "policy, twice as long", "policy, gap 8"):
+            results.add(name, "flux", means(policies, name), "eps/tau")
+        errors = [float(np.std(found["policy"]) / len(found["policy"]) ** 0.5) for found in policies]
+        results.add("policy", "s.e. of flux", errors, "eps/tau")
+        for temperature in ALONE:
+            case, after = f"policy, 50 tau at {temperature}", means(policies, f"after {temperature}")
+            results.add(case, "kept", [b / a for a, b in zip(means(policies, "policy"), after, strict=True)], "1")
+            broken = [100 * float(np.mean(np.array(found[f"after {temperature}"]) < BROKEN)) for found in policies]
+            results.add(case, "broken", broken, "%")
+        for name in ("CMA-ES", "best of N"):
+            results.add(name, "flux", means([future.result() for future in searches], name), "eps/tau")
+        asked = [future.result() for future in aimed]
+        for goal in GOALS:
+            results.add(f"asked for Q = {goal}", "heat Q", means(asked, f"heat {goal}"), "1", reference=goal)
+            results.add(f"asked for Q = {goal}", "flux", means(asked, f"flux {goal}"), "eps/tau")
     results.close()
+
+
+def means(found: Sequence[dict[str, list[float]]], name: str) -> list[float]:
+    """Mean of a figure in each seed."""
+    return [float(np.mean(figures[name])) for figures in found]
 
 
 if __name__ == "__main__":
