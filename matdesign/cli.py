@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -222,25 +223,28 @@ def _render(arguments: argparse.Namespace) -> int:
 
 
 def _view(arguments: argparse.Namespace) -> int:
-    from matdesign.design.look import Look
-    from matdesign.design.view import export_page, view_file, view_run
+    from matdesign.design.look import FLAGS, Look
+    from matdesign.design.view import export_page, in_browser, view_file, view_run, window_here
 
     run: Path = arguments.run
     if arguments.export:
         own = _own_settings(arguments, ("frames", "fps", "seed") if run.is_dir() else LOOKS)
         print(export_page(run, Look.of(own), arguments.export))
         return 0
-    address = {"host": "127.0.0.1", "port": "0"}
+    address = {"host": "127.0.0.1", "port": "0", "window": "false"}
     serving = [text for text in arguments.settings if text.partition("=")[0] in address]
     arguments.settings = [text for text in arguments.settings if text not in serving]
     address |= _own_settings(argparse.Namespace(settings=serving), tuple(address))
     if not address["port"].isdecimal():
         raise InputError(f"port={address['port']} is no number: give 1024 to 65535, or 0 for any free one")
-    host, port = address["host"], int(address["port"])
+    if address["window"] not in FLAGS:
+        raise InputError(f"window={address['window']} cannot be read: use true or false")
+    in_window = FLAGS[address["window"]]
+    show = window_here() if in_window else partial(in_browser, host=address["host"], port=int(address["port"]))
     if run.is_dir():
-        view_run(run, arguments.settings, arguments.config_dir, host=host, port=port)
+        view_run(run, arguments.settings, arguments.config_dir, show)
     else:
-        view_file(run, Look.of(_own_settings(arguments, LOOKS)), host=host, port=port)
+        view_file(run, Look.of(_own_settings(arguments, LOOKS)), show)
     return 0
 
 
@@ -375,13 +379,15 @@ VERBS = {
         ),
     ),
     "view": Verb(
-        summary="watch the trained policy of a run, or a structure file, in a browser",
+        summary="watch the trained policy of a run, or a structure file, in a browser or a window",
         description="Serves a page that shows the policy of RUN at work, or the structure, trajectory or recording in\n"
         "the file RUN: pause, step, change the speed, pick an atom or agent to read it. Only who knows the printed\n"
-        "address can open it. --export writes a page that replays it anywhere, without a network.",
+        "address can open it. --export writes a page that replays it anywhere, without a network. With window=true\n"
+        "a window of this machine shows the same, and the keyboard can steer an agent of a game.",
         run=_view,
         takes_run=True,
-        settings="  port=8080              where it listens (default: any free port)\n"
+        settings="  window=true            in a window (needs matdesign[window]; h in it lists its keys)\n"
+        "  port=8080              where it listens (default: any free port)\n"
         "  host=0.0.0.0           on which interface (default: 127.0.0.1, this machine only)\n"
         "  env.envs=16            how many environments of a run to choose from\n"
         "  frames=0:100:2         which frames of a file; of an exported run, how many\n"
@@ -390,6 +396,7 @@ VERBS = {
         "  species=[Si,Ge]        elements of the types in a LAMMPS file",
         examples=(
             "matdesign view runs/mine",
+            "matdesign view runs/mine window=true",
             "matdesign view trajectory.extxyz port=8080",
             "matdesign view runs/mine --export mine.html",
         ),

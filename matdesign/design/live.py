@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from matdesign.agents.policies import Policy
-from matdesign.design.play import STEPS_A_SECOND
+from matdesign.design.keyboard import KEYS, STEPS_A_SECOND
 from matdesign.envs.atoms import atoms_layout
 from matdesign.envs.goals import SPHERES, move_goal
 from matdesign.envs.reading import atom_reading, words
@@ -42,6 +42,9 @@ class Live(Source):
         self._config, self._vector, self._policy = config, vector, policy
         self._seed, self._deterministic = seed, deterministic
         self._index = 0
+        self._game = KEYS.get(vector.environment.name, ({}, 0)) if vector.environment.built_in else ({}, 0)
+        self.keys = "".join(self._game[0])
+        self._steered: tuple[int, int] | None = None  # row and action of the next step
         self._of_spheres = (
             isinstance(vector, Vector) and vector.environment.built_in and vector.environment.name in OF_SPHERES
         )
@@ -61,6 +64,9 @@ class Live(Source):
         vector = self._vector
         actions = self._policy.act(torch.from_numpy(vector.observations), self._generator)
         torch.from_numpy(vector.actions).copy_(actions)
+        if self._steered is not None:
+            row, vector.actions[row] = self._steered
+            self._steered = None
         vector.step()
         self.frame += 1
         begun = ~vector.masks  # the step after an episode's end starts the next one
@@ -107,6 +113,11 @@ class Live(Source):
         """As for `Source`."""
         assert isinstance(self._vector, Vector)  # only ours draw spheres for agents
         move_goal(self._vector, self._index, agent, point)
+
+    def steer(self, agent: int, key: str) -> None:
+        """As for `Source`."""
+        keys, idle = self._game
+        self._steered = self._index * self.agents + agent, keys.get(key, idle)
 
     def reading(self, agent: int) -> Mapping[str, str]:
         """Action, reward and observation of an agent; of an atom energy and force, too."""

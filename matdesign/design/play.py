@@ -21,6 +21,7 @@ import torch
 from matdesign.agents.policies import Policy
 from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector
+from matdesign.design.keyboard import KEYS, STEPS_A_SECOND
 from matdesign.design.run import RunFolder
 from matdesign.design.training import trained_policy
 from matdesign.errors import InputError
@@ -28,14 +29,6 @@ from matdesign.render.terminal import frame
 from matdesign.vector import Batch
 
 ARROWS = {"\x1b[A": "w", "\x1b[B": "s", "\x1b[C": "d", "\x1b[D": "a"}
-# What a key does, and what no key does, in each game that people play.
-KEYS = {
-    "snake": ({"s": 0, "w": 1, "a": 2, "d": 3}, -1),
-    "pong": ({"w": 1, "s": 2}, 0),
-    "breakout": ({"a": 1, "d": 2}, 0),
-    "squared": ({"s": 1, "w": 2, "a": 3, "d": 4}, 0),
-}
-STEPS_A_SECOND = {"snake": 8.0, "pong": 15.0, "breakout": 15.0, "squared": 4.0}
 
 
 def act(vector: Batch, policy: Policy | None, random: np.random.Generator, own: int) -> None:

@@ -1,8 +1,8 @@
-"""The job behind `matdesign view`: a run's policy at work, or what a file holds, in a browser."""
+"""The job behind `matdesign view`: a run's policy at work, or what a file holds, in a browser or in a window."""
 
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,21 +20,21 @@ from matdesign.render.recording import FPS, SUFFIX, record_atoms
 from matdesign.render.replay import Replay
 from matdesign.sim.trajectory import read_trajectory, trajectory_labels
 
+Show = Callable[[Source], None]
 MOST_ENVIRONMENTS = 4  # of a run that are stepped to be looked at, unless somebody asks for more
 
 
-def view_run(folder: Path, settings: Sequence[str], config_dir: Path | None, *, host: str, port: int) -> None:
-    """Serve a page that shows the policy of a run at work, until Ctrl-C; prints where it is.
+def view_run(folder: Path, settings: Sequence[str], config_dir: Path | None, show: Show) -> None:
+    """Show the policy of a run at work.
 
     Args:
         folder: the run; only read, so that one still at work can be looked at.
         settings: KEY=VALUE for its environments.
         config_dir: own choices for these.
-        host: interface to listen on.
-        port: 0 for any free one.
+        show: such as `in_browser`, or what `window_here` gives.
 
     Raises:
-        InputError: no run, no trained policy, an environment that draws itself, an address that cannot be listened on.
+        InputError: no run, no trained policy, an environment that draws itself, or nothing to show it on.
     """
     if not (folder / "config.yaml").is_file():
         raise InputError(f"{folder} is no run folder (no config.yaml in it): give one, or a structure file")
@@ -49,22 +49,22 @@ def view_run(folder: Path, settings: Sequence[str], config_dir: Path | None, *, 
         title = f"{config.material.name if env.of_atoms else env.name}: {folder.name}"
         evaluation = config.evaluation
         source = Live(config, vector, policy, title=title, seed=evaluation.seed, deterministic=evaluation.deterministic)
-        _serve(source, host, port)
+        show(source)
 
 
-def view_file(file: Path, look: Look, *, host: str, port: int) -> None:
-    """Serve a page that shows a structure, a trajectory or a recording, until Ctrl-C; prints where it is.
+def view_file(file: Path, look: Look, show: Show) -> None:
+    """Show a structure, a trajectory or a recording.
 
     Raises:
-        InputError: a file that cannot be read, or an address that cannot be listened on.
+        InputError: a file that cannot be read, or nothing to show it on.
     """
     if file.suffix == SUFFIX:
-        _serve(Replay(recorded(file, look), title=file.name), host, port)
+        show(Replay(recorded(file, look), title=file.name))
         return
     trajectory = read_trajectory(file, species=look.species, frames=look.frames or slice(None))
     labels = trajectory_labels(trajectory)
     recording = record_atoms(trajectory, fps=look.fps or FPS, labels=labels, **look.of_atoms)
-    _serve(Replay(recording, title=file.name, atoms=() if look.slice else trajectory), host, port)
+    show(Replay(recording, title=file.name, atoms=() if look.slice else trajectory))
 
 
 def export_page(source: Path, look: Look, output: Path) -> Path:
@@ -77,7 +77,17 @@ def export_page(source: Path, look: Look, output: Path) -> Path:
     return output
 
 
-def _serve(source: Source, host: str, port: int) -> None:
+def in_browser(source: Source, *, host: str, port: int) -> None:
+    """Serve a page until Ctrl-C; prints where it is.
+
+    Args:
+        source: what is shown.
+        host: interface to listen on.
+        port: 0 for any free one.
+
+    Raises:
+        InputError: an address that cannot be listened on.
+    """
     page = Page(Player(source), host=host, port=port)
     try:
         print(_where(page.url), flush=True)
@@ -85,6 +95,27 @@ def _serve(source: Source, host: str, port: int) -> None:
             page.run()
     finally:
         page.close()
+
+
+def window_here() -> Show:
+    """What shows a source in a window, until that is closed or Ctrl-C.
+
+    Raises:
+        InputError: raylib is not installed, or there is no display.
+    """
+    from matdesign.render.window import Window, check_display
+
+    check_display()
+
+    def in_window(source: Source) -> None:
+        window = Window(Player(source))
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                window.run()
+        finally:
+            window.close()
+
+    return in_window
 
 
 def _where(url: str) -> str:

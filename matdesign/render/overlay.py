@@ -16,13 +16,18 @@ AXES = ((213, 94, 0), (0, 158, 115), (0, 114, 178))
 SMOOTH = 4  # drawn this many times larger, then reduced
 
 
-@cache
-def font(size: float) -> ImageFont.FreeTypeFont:
+def font_file() -> Path:
     """DejaVu Sans, which has Greek letters and superscripts; it comes with matplotlib."""
     package = importlib.util.find_spec("matplotlib")
     assert package is not None
     assert package.origin is not None
-    return ImageFont.truetype(Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+    return Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+
+
+@cache
+def font(size: float) -> ImageFont.FreeTypeFont:
+    """The font of all writing, with letters of `size` pixels."""
+    return ImageFont.truetype(font_file(), size)
 
 
 def ink(background: Triple | None) -> tuple[int, int, int]:

@@ -26,6 +26,7 @@ class Source:
         environments: how many can be looked at, numbered from 0.
         frames: how many there are to seek in; 0 where it happens now.
         frame: the one shown, or the number of steps.
+        keys: letters that steer an agent; none where people cannot.
     """
 
     title: str = ""
@@ -34,6 +35,7 @@ class Source:
     environments: int = 1
     frames: int = 0
     frame: int = 0
+    keys: str = ""
 
     def scene(self) -> Scene:
         """Return what there is to see now; the caller may change it."""
@@ -76,6 +78,9 @@ class Source:
     def move_goal(self, agent: int, point: Sequence[float]) -> None:
         """Put an agent's goal elsewhere."""
 
+    def steer(self, agent: int, key: str) -> None:
+        """Have an agent do in the next step what a key says, or what no key does."""
+
 
 class Player:
     """Plays a source at a pace and keeps what a person chose.
@@ -90,6 +95,7 @@ class Player:
         picked: agent whose reading is wanted, or None.
         trails: whether spheres draw lines behind them.
         environment: the one shown.
+        steered: agent that a person steers, or None.
     """
 
     def __init__(self, source: Source, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -99,6 +105,8 @@ class Player:
         self.picked: int | None = None
         self.trails = False
         self.environment = 0
+        self.steered: int | None = None
+        self._key = ""  # pressed since the last step
         self._mark = 0  # row of the mark in the scene last returned
         self._clock = clock
         self._asked: deque[Callable[[], None]] = deque()
@@ -164,6 +172,16 @@ class Player:
             self.source.move_goal(agent, point)
             self._changed = True
 
+    def take_keyboard(self) -> None:
+        """Let a person steer the picked agent, or the first one; give it back if one is steered."""
+        self.steered, self._key = (self.picked or 0) if self.source.keys and self.steered is None else None, ""
+        self._changed = True
+
+    def press(self, key: str) -> None:
+        """Steer by one of the source's keys in the next step; the last one counts."""
+        if key in self.source.keys:
+            self._key = key
+
     def tick(self) -> bool:
         """Do what was asked for and what is due; return whether there is something new to draw.
 
@@ -213,6 +231,9 @@ class Player:
         return sphere if marked is None else marked
 
     def _step(self) -> None:
+        if self.steered is not None:
+            self.source.steer(self.steered, self._key)
+            self._key = ""
         self.source.step()
         self._changed = True
         if self.trails:
