@@ -7,6 +7,10 @@ the picture itself is timed, its pixels in main memory included; the first one, 
 not counted. Ours builds everything anew for each picture. All take turns, one picture each, so that what else the
 machine does meets all of them.
 
+"window" is the interactive one: in every frame the scene changes and the camera turns, rows are uploaded, panels
+written, buffers swapped; its picture is not read back. It needs raylib and a display (`xvfb-run -a`); the rows say so
+where Mesa draws for lack of a graphics card.
+
 "fast" is what videos are drawn with, "fine" what figures are. OVITO's interactive renderer needs a Vulkan driver, where
 there is no GPU Mesa's lavapipe; Tachyon is its ray tracer with ambient occlusion. PyVista draws spheres of triangles
 ("glyphs") or discs that look like spheres ("points"), without occlusion, by Mesa's llvmpipe where there is no GPU.
@@ -19,15 +23,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import table
 from ase.build import bulk
 
+from matdesign.errors import InputError
 from matdesign.render.atoms import scene_from_atoms
 from matdesign.render.camera import Camera
 from matdesign.render.image import render
+from matdesign.render.player import Player, Source
 from matdesign.render.shading import FAST, FINE, Quality
 from matdesign.scene import Scene
 
@@ -59,6 +66,49 @@ def ours(scene: Scene, quality: Quality) -> Turn:
         return time.perf_counter() - start
 
     return turn
+
+
+@contextmanager
+def window(scene: Scene) -> Iterator[tuple[str, Turn]]:
+    """Its name, and the same in a window.
+
+    Raises:
+        UnavailableError: there is no display, or no raylib.
+    """
+    try:
+        from matdesign.render.geometry import drawn_by_software
+        from matdesign.render.window import Window
+
+        opened = Window(Player(Turning(scene), clock=lambda: 0.0), size=SIZE)
+    except InputError as error:
+        raise UnavailableError(str(error)) from None
+
+    def turn() -> float:
+        start = time.perf_counter()
+        opened.orbit.turn(6.0, 0.0)
+        opened.player.single_step()
+        opened.update()
+        return time.perf_counter() - start
+
+    try:
+        yield "window (software OpenGL)" if drawn_by_software() else "window", turn
+    finally:
+        opened.close()
+
+
+class Turning(Source):
+    """A scene whose spheres move a little in each step."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def scene(self) -> Scene:
+        """As for `Source`."""
+        return replace(self._scene)
+
+    def step(self) -> None:
+        """As for `Source`."""
+        self._scene.spheres[:, 0] += 1e-3
 
 
 @contextmanager
@@ -113,6 +163,11 @@ def main() -> None:
             rows = scene.spheres.astype(float)
             np.savez(file, positions=rows[:, :3], radii=rows[:, 3], colours=rows[:, 4:7])
             turns = {"fast": ours(scene, FAST), "fine": ours(scene, FINE)}
+            try:
+                name, turn = stack.enter_context(window(scene))
+                turns[name] = turn
+            except UnavailableError as error:
+                results.skip(f"window {spheres}", str(error))
             for name in PEERS:
                 if arguments.quick and name == "ovito-tachyon":
                     continue
@@ -123,7 +178,7 @@ def main() -> None:
                 except UnavailableError as error:
                     results.skip(f"{name} {spheres}", str(error))
             seconds: dict[str, list[float]] = {name: [] for name in turns}
-            for name in ("fast", "fine"):
+            for name in turns.keys() - PEERS.keys():
                 turns[name]()
             for _ in range(rounds):
                 for name, turn in turns.items():

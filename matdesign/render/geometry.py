@@ -16,7 +16,8 @@ from matdesign.scene import Scene
 Rows = NDArray[np.float32]
 
 FLOAT = 0x1406  # GL_FLOAT
-ALPHA_TO_COVERAGE = 0x809E  # GL_SAMPLE_ALPHA_TO_COVERAGE
+RENDERER = 0x1F01  # GL_RENDERER
+SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software", "basic render")
 FLOAT_BYTES = 4
 
 
@@ -133,10 +134,6 @@ class Geometry:
             "boxes": Kind(shaders.BOX_VERTEX, solid, _solid("boxes"), (*boxes, colour)),
             "lines": Kind(shaders.LINE_VERTEX, shaders.LINE_FRAGMENT, _flat(strip), (*point, colour)),
         }
-        switch = "void (*)(unsigned int)"
-        self._enable, self._disable = (
-            ffi.cast(switch, rl.glfwGetProcAddress(name)) for name in (b"glEnable", b"glDisable")
-        )
 
     def upload(self, scene: Scene) -> None:
         """Show this scene from now on."""
@@ -149,10 +146,8 @@ class Geometry:
         rl.rlEnableDepthTest()
         rl.rlDisableBackfaceCulling()
         rl.rlDisableColorBlend()
-        self._enable(ALPHA_TO_COVERAGE)  # round outlines are smooth where the window has several samples a pixel
         for kind in self._kinds.values():
             kind.draw(orbit, clear=False)
-        self._disable(ALPHA_TO_COVERAGE)
         rl.rlEnableColorBlend()
         rl.rlDisableDepthMask()
         for kind in self._kinds.values():
@@ -165,6 +160,13 @@ class Geometry:
         """Free what is on the card."""
         for kind in self._kinds.values():
             kind.close()
+
+
+def drawn_by_software() -> bool:
+    """Whether there is no graphics card, so that every sample of a picture costs time."""
+    get = ffi.cast("char *(*)(unsigned int)", rl.glfwGetProcAddress(b"glGetString"))
+    name = ffi.string(get(RENDERER)).decode(errors="replace").lower()
+    return any(word in name for word in SOFTWARE)
 
 
 def pointer(array: NDArray[Any]) -> Any:

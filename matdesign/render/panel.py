@@ -16,9 +16,10 @@ from matdesign.scene import Legend, Scene, Triple
 SIZE = 16.0  # pixels, of letters
 LARGE = 64.0  # of those in the scene, reduced
 LINE = 1.35  # distance of lines, in letters
-WIDEST = 46  # letters of a value
+WIDEST = 36  # letters of a value
 PAPER, PANEL = (255, 255, 255, 255), (246, 247, 249, 225)
 INK, FAINT = (*DARK, 255), (105, 110, 118, 255)
+RING = (214, 140, 0, 255)
 CODEPOINTS = (*range(32, 127), *range(160, 256), *range(0x370, 0x400), 0x2212, 0x2219)  # ASCII, Latin-1, Greek, signs
 
 
@@ -44,6 +45,15 @@ class Panel:
         """Pixels that a line takes."""
         return float(rl.MeasureTextEx(self._font, text.encode(), SIZE, 0.0).x)
 
+    def spread(self, picture: Any, width: int, height: int) -> None:
+        """Cover everything with a picture of OpenGL's, whose first row is the lowest."""
+        rl.rlDrawRenderBatchActive()
+        rl.rlDisableColorBlend()
+        whole = (0, 0, picture.width, -picture.height)
+        rl.DrawTexturePro(picture, whole, (0, 0, width, height), (0, 0), 0.0, PAPER)
+        rl.rlDrawRenderBatchActive()
+        rl.rlEnableColorBlend()
+
     def table(self, rows: Mapping[str, str], x: float, y: float, title: str = "") -> float:
         """Names and values on a ground of their own; returns where it ends below."""
         lines = [(title, "")] if title else []
@@ -61,6 +71,10 @@ class Panel:
             self.write(name, x + 0.75 * SIZE, at, FAINT if value else INK)
             self.write(value, x + 0.75 * SIZE + left, at)
         return y + high + SIZE
+
+    def ring(self, place: tuple[float, float], radius: float) -> None:
+        """A ring about something that is small; pixels."""
+        rl.DrawRing(place, radius, radius + 2.5, 0.0, 360.0, 48, RING)
 
     def label(self, scene: Scene, orbit: Orbit) -> None:
         """The texts of a scene at their places."""

@@ -253,6 +253,8 @@ def trail_lines(past: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     A step much longer than the median one is a jump, through a periodic boundary or to another start: not drawn.
     """
     path = np.stack(list(past))
+    if path.size == 0:
+        return np.zeros((0, 10), np.float32)
     lengths = np.linalg.norm(np.diff(path, axis=0), axis=2)
     fade = np.linspace(0.0, 1.0, len(path), dtype=np.float32)[1:, None]
     drawn = (lengths > 0) & (lengths < 10 * np.median(lengths) + 1e-9)

@@ -43,7 +43,7 @@ void main() {
     vec3 side = normalize(cross(to, vec3(0.0, 1.0, 0.0)));
     float d2 = dot(centre, centre), r2 = radius * radius;
     float wide = perspective > 0.5 ? sqrt(d2 / max(d2 - r2, 0.01 * d2)) : 1.0;
-    point = centre + 1.03 * radius * wide * (place.x * side + place.y * cross(side, to));
+    point = centre + radius * wide * (place.x * side + place.y * cross(side, to));
     gl_Position = hidden(colour.a) ? NOWHERE : projection * vec4(point, 1.0);
 }
 """
@@ -65,12 +65,11 @@ void main() {
     vec3 from = point - centre;
     vec3 beside = from - dot(from, way) * way;
     float miss = length(beside);
-    float cover = clamp((radius - miss) / max(fwidth(miss), 1e-9) + 0.5, 0.0, 1.0);
-    if (cover <= 0.0) discard;
-    vec3 normal = (beside - way * sqrt(max(radius * radius - miss * miss, 0.0))) / radius;
+    if (miss > radius) discard;
+    vec3 normal = (beside - way * sqrt(radius * radius - miss * miss)) / radius;
     vec4 clip = projection * vec4(centre + radius * normal, 1.0);
     gl_FragDepth = clamp(0.5 + 0.5 * clip.z / clip.w, 0.0, 1.0);
-    shown = vec4(lit(tint.rgb, normal, -way), tint.a * cover);
+    shown = vec4(lit(tint.rgb, normal, -way), tint.a);
 }
 """
 )

@@ -4,23 +4,24 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matdesign.errors import InputError
-from matdesign.render.geometry import Geometry
+from matdesign.render.geometry import Geometry, drawn_by_software
 from matdesign.render.graphics import ffi, rl
 from matdesign.render.orbit import Orbit, hit
 from matdesign.render.panel import PAPER, SIZE, Panel
 from matdesign.render.player import Player
 from matdesign.scene import triple
 
-FRAMES_A_SECOND = 60.0
+FRAMES_A_SECOND = 72.0  # at most; a little more than most screens show, so that theirs sets the pace
 STILL = 0.5  # s after which a picture that did not change is drawn again, in case something has covered it
 CLICK = 4.0  # pixels that a hand may move in a click
 GRASP = 1.5  # radii about a goal within which it is grasped
+SMALL = 8.0  # pixels, of a picked sphere that gets a ring
 FASTER = 1.25
 SILENT = 7  # LOG_NONE
 ARROWS = {"UP": "w", "DOWN": "s", "LEFT": "a", "RIGHT": "d"}
@@ -66,6 +67,7 @@ class Window:
     Args:
         player: what is shown.
         size: width and height in pixels, at first.
+        samples: a pixel's edge holds, so that outlines are smooth; None: 2 with a graphics card, 1 without.
 
     Attributes:
         player: what is shown.
@@ -78,16 +80,18 @@ class Window:
     player: Player
     orbit: Orbit
 
-    def __init__(self, player: Player, *, size: tuple[int, int] = (1280, 720)) -> None:
+    def __init__(self, player: Player, *, size: tuple[int, int] = (1280, 720), samples: int | None = None) -> None:
         check_display()
         rl.SetTraceLogLevel(SILENT)
-        rl.SetConfigFlags(rl.FLAG_WINDOW_RESIZABLE | rl.FLAG_MSAA_4X_HINT | rl.FLAG_VSYNC_HINT)
+        rl.SetConfigFlags(rl.FLAG_WINDOW_RESIZABLE | rl.FLAG_VSYNC_HINT)
         rl.InitWindow(*size, f"matdesign: {player.source.title}".encode())
         if not rl.IsWindowReady() or rl.rlGetVersion() < rl.RL_OPENGL_33:
             raise InputError("no window with OpenGL 3.3 can be opened here: view in a browser, without window=true")
         rl.SetExitKey(rl.KEY_NULL)
         self.player = player
         self._geometry, self._panel = Geometry(), Panel()
+        self._samples = samples or (1 if drawn_by_software() else 2)
+        self._canvas: Any = None
         self._open, self._help = True, False
         self._drawn = self._due = -np.inf
         self._pressed = (0.0, 0.0)  # where the left button went down
@@ -131,6 +135,8 @@ class Window:
 
     def close(self) -> None:
         """Close the window."""
+        if self._canvas is not None:
+            rl.UnloadRenderTexture(self._canvas)
         self._geometry.close()
         self._panel.close()
         rl.CloseWindow()
@@ -236,27 +242,49 @@ class Window:
             self._held, self._grip = sphere, centre - self.orbit.beside(centre, x, y)
 
     def _draw(self) -> None:
+        self._draw_things()
         rl.BeginDrawing()
-        rl.ClearBackground(PAPER)
-        self._geometry.draw(self.orbit)
         panel, scene, player = self._panel, self._scene, self.player
         width, height = self.orbit.width_pixels, self.orbit.height_pixels
+        panel.spread(self._canvas.texture, width, height)
         panel.label(scene, self.orbit)
         panel.legend(scene.legend, width, height)
         panel.triad(scene.legend.axes, self.orbit)
-        below = panel.table({"": self._state()}, SIZE, SIZE, player.source.caption())
+        self._ring()
+        below = panel.table({"": self._state()}, SIZE, SIZE)
         title = "" if player.picked is None else f"agent {player.picked}"
         below = panel.table(player.reading(), SIZE, below + 0.5 * SIZE, title)
         if self._help:
             rows = {command.label: command.what for command in COMMANDS if command.label}
             panel.table(rows | MOUSE, SIZE, below + 0.5 * SIZE)
 
+    def _draw_things(self) -> None:
+        size = self._samples * self.orbit.width_pixels, self._samples * self.orbit.height_pixels
+        if self._canvas is None or (self._canvas.texture.width, self._canvas.texture.height) != size:
+            if self._canvas is not None:
+                rl.UnloadRenderTexture(self._canvas)
+            self._canvas = rl.LoadRenderTexture(*size)
+            rl.SetTextureFilter(self._canvas.texture, rl.TEXTURE_FILTER_BILINEAR)
+        rl.BeginTextureMode(self._canvas)
+        rl.ClearBackground(PAPER)
+        self._geometry.draw(self.orbit)
+        rl.EndTextureMode()
+
+    def _ring(self) -> None:
+        """A ring about what is picked, where its mark is too small to be seen."""
+        player, spheres = self.player, self._scene.spheres
+        sphere = None if player.picked is None else player.source.sphere(player.picked)
+        if sphere is not None and sphere < len(spheres):
+            centre = spheres[sphere, :3].astype(float)
+            (x, y), radius = self.orbit.to_pixels(centre[None])[0], spheres[sphere, 3]
+            if radius * self.orbit.pixels_per_length(centre) < SMALL:
+                self._panel.ring((float(x), float(y)), 2 * SMALL)
+
     def _state(self) -> str:
         player = self.player
-        parts = ["" if player.playing else "paused", f"speed {player.speed:.2g}", "h: help"]
-        if player.steered is not None:
-            parts.append(f"you steer agent {player.steered}: {' '.join(player.source.keys)} or arrows")
-        return "   ".join(part for part in parts if part)
+        steering = () if player.steered is None else (f"you steer agent {player.steered}",)
+        parts = (*steering, "playing" if player.playing else "paused", f"speed {player.speed:.2g}", "h: help")
+        return ", ".join(part for part in (player.source.caption(), *parts) if part)
 
 
 def check_display() -> None:
