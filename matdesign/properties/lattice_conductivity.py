@@ -91,11 +91,15 @@ class LatticeConductivity(Property):
             linewidths=linewidths,
         )
 
+    def directions(self, system: System) -> Array:
+        """Unit vectors [d, 3] along which the tensor is taken."""
+        return CARTESIAN
+
     def sample(self, system: System, seed: int) -> Sample:
-        """Tensor [3, 3], squared frequencies of the modes [m], their contributions [m, 3, 3], the refined value."""
+        """Tensor [d, d], squared frequencies of the modes [m], their contributions [m, d, d], the refined value."""
         lattice = HarmonicLattice.of(system)
         linewidths = self.linewidths(system, lattice)
-        result = self.along(system, lattice, linewidths, self.mesh, CARTESIAN)
+        result = self.along(system, lattice, linewidths, self.mesh, self.directions(system))
         refined = self.refined(system, lattice, linewidths)
         order = np.argsort(result.squares)
         return {
@@ -112,7 +116,9 @@ class LatticeConductivity(Property):
 
     def estimate(self, system: System, samples: Sequence[Sample]) -> Estimate:
         """Of the only sample there is."""
-        sample, direction, units = samples[0], self.direction(system), system.units
+        sample, units = samples[0], system.units
+        direction = self.directions(system) @ self.direction(system)
+        whole = len(direction) == 3
         value = float(direction @ sample["tensor"] @ direction)
         nu = frequencies(sample["squares"], units)
         grid = np.linspace(0.0, nu[-1], POINTS)
@@ -121,14 +127,14 @@ class LatticeConductivity(Property):
         length, rate = system.material.length_scale, nu[-1] / units.frequency
         if value < STILL * units.boltzmann * rate / length * units.conductivity:
             flags.append("none of the modes of this cell and mesh moves heat: refine property.mesh")
-        details = {"mean": float(np.trace(sample["tensor"])) / 3}
+        details = {"mean": float(np.trace(sample["tensor"])) / 3} if whole else {}
         if "refined" in sample:
             refined = details["refined"] = float(sample["refined"])
             if abs(refined - value) > CHANGE * value:
                 flags.append(f"not converged: it is {refined:.4g} {units.conductivity_unit} with {self.refinement}")
         return Estimate(
             value=value,
-            tensor=sample["tensor"],
+            tensor=sample["tensor"] if whole else None,
             curves={"frequency": grid, "accumulation": sums[np.searchsorted(nu, grid, side="right")]},
             details=details,
             flag="; ".join(text for text in flags if text),
@@ -230,14 +236,8 @@ class DeviceLatticeConductivity(LatticeConductivity):
     Value:
         W/(m K) (lj: kB/(sigma tau)) along the axis.
 
-    Tensor:
-        kappa, [3, 3], Cartesian.
-
     Curves:
         frequency in THz (lj: 1/tau); accumulation: what all modes up to it contribute to the value.
-
-    Details:
-        mean: a third of the trace.
 
     Assumptions:
         As for `thermal_conductivity_lattice_dynamics`. One rate stands for all that the ends of a device do. It ranks
@@ -261,6 +261,10 @@ class DeviceLatticeConductivity(LatticeConductivity):
     def linewidths(self, system: System, lattice: HarmonicLattice) -> Linewidths:
         """As the fields say."""
         return Linewidths(anharmonic=self.linewidth, constant=self.boundary, mass=self.reference_mass)
+
+    def directions(self, system: System) -> Array:
+        """That of the device alone."""
+        return self.direction(system)[None]
 
     def doubt(self, system: System) -> str:
         """The default is argon's."""

@@ -70,7 +70,8 @@ def quasi_harmonic_green_kubo(
         width = gamma[:, None] + gamma
         lifetimes = width / (width**2 + (omega[:, None] - omega) ** 2)
         part = np.zeros((len(square), len(velocities), len(velocities)))
-        part[good] = np.einsum("anm,bnm,nm->nab", velocities, velocities.conj(), lifetimes).real
+        rows = velocities.transpose(1, 0, 2)  # [n, direction, m]
+        part[good] = ((rows * lifetimes[:, None]) @ rows.conj().transpose(0, 2, 1)).real
         squares.append(square)
         contributions.append(bloch.weight * scale * part)
     return ModalConductivity(
