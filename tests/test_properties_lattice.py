@@ -352,13 +352,18 @@ def test_quasi_harmonic_green_kubo_is_its_definition(constant):
 
 def test_conductivity_on_a_mesh_is_that_of_the_repeated_cell():
     small, large = stack([0, 1], (1, 1, 1)), stack([0, 1], (4, 3, 2))
-    for kind in (DeviceLatticeConductivity, AllenFeldman):
-        changes = {} if kind is DeviceLatticeConductivity else {"broadening": 10.0}
+    for kind in (BulkLatticeConductivity, AllenFeldman):
+        changes = {} if kind is BulkLatticeConductivity else {"broadening": 10.0}
         meshed = measure(kind(mesh=(4, 3, 2), **changes), small, ISOTOPES)
         if kind is AllenFeldman:  # its broadening counts the modes of the cell
             changes = {"broadening": 10.0 * 24}
         whole = measure(kind(**changes), large, ISOTOPES)
         np.testing.assert_allclose(meshed.tensor, whole.tensor, rtol=1e-5, atol=1e-8)
+    for axis in "abc":
+        meshed = measure(DeviceLatticeConductivity(mesh=(4, 3, 2), axis=axis), small, ISOTOPES)
+        assert meshed.value == pytest.approx(
+            measure(DeviceLatticeConductivity(axis=axis), large, ISOTOPES).value, rel=1e-5
+        )
 
 
 def test_turned_cells_have_turned_tensors():
@@ -366,8 +371,9 @@ def test_turned_cells_have_turned_tensors():
     turned = atoms.copy()
     turned.rotate(33, (1, 2, 3), rotate_cell=True)
     turn = np.linalg.solve(atoms.cell.array, turned.cell.array)
-    first, second = (measure(DeviceLatticeConductivity(), each, ISOTOPES) for each in (atoms, turned))
+    first, second = (measure(BulkLatticeConductivity(), each, ISOTOPES) for each in (atoms, turned))
     np.testing.assert_allclose(turn.T @ first.tensor @ turn, second.tensor, rtol=1e-5, atol=1e-8)
+    first, second = (measure(DeviceLatticeConductivity(), each, ISOTOPES) for each in (atoms, turned))
     assert first.value == pytest.approx(second.value, rel=1e-6)
     assert first.value != pytest.approx(measure(DeviceLatticeConductivity(axis="b"), atoms, ISOTOPES).value, rel=0.1)
     assert first.curves["accumulation"][-1] == pytest.approx(first.value)
