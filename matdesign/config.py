@@ -225,7 +225,11 @@ def _with_properties(node: Any, where: str = "") -> Any:
             item = {"name": item}
         if name in PROPERTIES and isinstance(item, dict):
             chosen = dict(item)
-            built[name] = build(find(str(chosen.pop("name", None))), chosen, f"{dot}{name}")
+            if "name" not in chosen:
+                raise InputError(
+                    f"{dot}{name} names no property: give {dot}{name}.name=NAME beside {dot}{name}.FIELD=VALUE"
+                )
+            built[name] = build(find(str(chosen.pop("name"))), chosen, f"{dot}{name}")
         else:
             built[name] = _with_properties(item, f"{dot}{name}")
     return built

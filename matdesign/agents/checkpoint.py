@@ -48,7 +48,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
         meta: dict[str, Any] = json.loads(header.get("meta", "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged or no checkpoint ({error}): {remedy}") from error
     if header.get("format") != FORMAT:
         raise InputError(f"{path} was not written by this version of matdesign (no '{FORMAT}' in it): {remedy}")

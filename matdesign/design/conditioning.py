@@ -12,7 +12,7 @@ from matdesign.design.searchers.fields import EPOCHS, Fields, clipped
 from matdesign.design.searchers.surrogate import Surrogate
 from matdesign.design.spaces.decorations import Decoration, Decorations
 from matdesign.errors import InputError
-from matdesign.properties import Property
+from matdesign.properties import Cache, Property
 from matdesign.rewards.target import Target
 from matdesign.sim import Material
 
@@ -34,6 +34,7 @@ def train_conditioned(
     draws: int = 32,
     learning_rate: float = 3e-3,
     library: str | None = None,
+    cache: Cache | None = None,
     show: Callable[[int, Objective], None] | None = None,
 ) -> tuple[ConditionedPolicy, Objective]:
     """A policy for all values between the lowest and the highest that were met.
@@ -56,6 +57,7 @@ def train_conditioned(
         draws: designs for each of them.
         learning_rate: of Adam.
         library: path of a liblammps.so.
+        cache: of samples; default: in memory.
         show: called after each round.
 
     Returns:
@@ -65,7 +67,8 @@ def train_conditioned(
         InputError: a value of the property is not positive.
     """
     rng = np.random.default_rng(seed)
-    objective = Objective(space, Target(property=measured, goal="minimise"), material, seed=seed, library=library)
+    target = Target(property=measured, goal="minimise")
+    objective = Objective(space, target, material, seed=seed, cache=cache, library=library)
     untrained = Fields(space, rng, count=1, learning_rate=learning_rate, entropy=0.0).untrained(first - first // 4)
     model = _Logarithms(objective, untrained + [space.random(rng) for _ in range(first // 4)])
     policy = ConditionedPolicy(Purpose.of(space, measured, material), low=model.low, high=model.high, seed=seed)

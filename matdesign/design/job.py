@@ -1,5 +1,6 @@
 """The jobs behind the verbs: train a policy, fly it, and design a material."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -30,7 +31,7 @@ from matdesign.design.trained import TRAINED, check_trained, methods, train_poli
 from matdesign.design.training import fly_trained, make_trainer, train_run
 from matdesign.design.verification import INDEPENDENT, Verified, select, verify
 from matdesign.design_sections import DesignConfig
-from matdesign.errors import InputError
+from matdesign.errors import InputError, SimulationError
 from matdesign.files import replace_file
 from matdesign.properties import Cache
 from matdesign.properties.measure import sample_seed
@@ -117,9 +118,10 @@ def design(config: DesignConfig, run: RunFolder) -> None:
     training: dict[str, float] = {}
     for method in asked:
         if method in TRAINED:
-            training |= train_policy(config, problem, run, method)
+            training |= train_policy(config, problem, run, method, cache)
     try:
-        run_searches(config, asked, run.path, dict(surveyed.scales))
+        early = run_searches(config, asked, run.path, dict(surveyed.scales))
+        surveyed = replace(surveyed, warnings=(*surveyed.warnings, *early))
     except (Interrupted, KeyboardInterrupt) as error:
         stopped = error
     found = findings(run.path)
@@ -158,15 +160,16 @@ def _export(config: DesignConfig, problem: Problem, folder: Path, candidates: Se
     """
     for index, each in enumerate(candidates):
         values = {label: str(measured) for label, measured in each.measurements.items()}
-        with Simulation(each.structure, problem.material, library=problem.library) as simulation:
-            energy = simulation.energy
-        name = BEST if index == 0 else f"candidate-{index + 1}"
+        name, energy = BEST if index == 0 else f"candidate-{index + 1}", _energy(each.structure, problem)
         export(each.structure, folder / EXPORTS, name, material=problem.material, energy=energy, seed=config.seed,
                extra=values | {"verdict": "; ".join(each.reasons) or "passed"})  # fmt: skip
     best = candidates[0]
     for asked in dict.fromkeys(problem.verified_by.values()):
         seed = sample_seed(config.seed + INDEPENDENT, 0) if asked.random else 0
-        texts, _ = lammps_inputs(asked, best.structure, problem.material, seed, library=problem.library)
+        try:
+            texts, _ = lammps_inputs(asked, best.structure, problem.material, seed, library=problem.library)
+        except SimulationError:  # as the verdict says
+            continue
         for number, text in enumerate(texts[:MOST_INPUTS], start=1):
             several = f"-{number}" if len(texts) > 1 else ""
             write_text(folder / EXPORTS / f"{BEST}-{asked.name}{several}.in", text)
@@ -175,6 +178,15 @@ def _export(config: DesignConfig, problem: Problem, folder: Path, candidates: Se
         replace_file(folder / EXPORTS / file.name, file.read_bytes())
     picture = render_job(folder, None, Look(size=(config.render.width, config.render.height)))
     return {"best structure": folder / EXPORTS / f"{BEST}{FORMATS['cif']}", "its picture": picture}
+
+
+def _energy(structure: Atoms, problem: Problem) -> float:
+    """Of all atoms; no number where LAMMPS cannot compute it."""
+    try:
+        with Simulation(structure, problem.material, library=problem.library) as simulation:
+            return simulation.energy
+    except SimulationError:
+        return math.nan
 
 
 def _verified(

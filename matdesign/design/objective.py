@@ -1,5 +1,6 @@
 """`Objective`: measures proposed designs against targets and keeps the ledger of what that cost."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -169,6 +170,8 @@ class Objective:
             library=self._library,
         )
         self.cost += Cost.of(found)
+        if not math.isfinite(found.value):
+            raise SimulationError(f"{asked.property.name} is {found.value}")
         return found
 
 
@@ -207,7 +210,7 @@ def search(
         entries = [objective(design) for design in designs]
         worst = max((entry.score for entry in objective.entries if np.isfinite(entry.score)), default=1.0)
         scores = [
-            entry.score if np.isfinite(entry.score) else worst + abs(worst) * (0.1 + entry.violation)
+            entry.score if np.isfinite(entry.score) else worst + (abs(worst) or 1.0) * (0.1 + entry.violation)
             for entry in entries
         ]
         start = time.perf_counter()

@@ -109,7 +109,8 @@ def _record(verified: Verified, references: Sequence[Verified], problem: Problem
         "found": None
         if found is None
         else {"method": found.method, "seed": found.seed, "index": found.index, "score": found.score,
-              "values": {label: list(pair) for label, pair in found.values.items()}},
+              "values": {label: [value, error if math.isfinite(error) else None]
+                         for label, (value, error) in found.values.items()}},
         "measurements": {label: each.to_dict() for label, each in verified.measurements.items()},
         "stability": None if verified.stability is None else verified.stability.to_dict(),
         "space_group": verified.space_group,

@@ -64,8 +64,8 @@ def open_problem(config: DesignConfig, *, scales: dict[str, float] | None = None
         InputError: the composition does not fit, constraints contradict each other, a property makes no sense for
             such designs.
     """
-    targets = labels([_target(goal, (scales or {})) for goal in config.target.goals])
-    goals = dict(zip(targets, config.target.goals, strict=True))
+    goals = labels(config.target.goals)
+    targets = {label: _target(goal, (scales or {}).get(label, 1.0)) for label, goal in goals.items()}
     constraints = [
         Constraint(property=each.property, minimum=each.minimum, maximum=each.maximum)
         for each in config.target.constraints
@@ -85,15 +85,14 @@ def open_problem(config: DesignConfig, *, scales: dict[str, float] | None = None
     return problem
 
 
-def _target(goal: GoalConfig, scales: dict[str, float]) -> Target:
-    scale = goal.scale if goal.scale is not None else scales.get(goal.property.name, 1.0)
+def _target(goal: GoalConfig, scale: float) -> Target:
     return Target(
         property=goal.property,
         goal=goal.goal,
         value=goal.value,
         tolerance=goal.tolerance,
         weight=goal.weight,
-        scale=scale,
+        scale=scale if goal.scale is None else goal.scale,
     )
 
 

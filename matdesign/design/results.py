@@ -1,8 +1,10 @@
 """`Results`: a finished design in Python, as pandas, ASE and pymatgen objects."""
 
+import contextlib
 import functools
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,8 @@ from matdesign.sim.exchange import to_pymatgen
 if TYPE_CHECKING:
     import pandas as pd
     from pymatgen.core.structure import Structure
+
+PARTS = {"stopped", "targets", "survey", "warnings", "budget", "training", "candidates", "references"}  # of an outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +81,14 @@ class Results:
         try:
             self.outcome: dict[str, Any] = json.loads((self.folder / OUTCOME).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(f"{self.folder} has no {OUTCOME}: give the folder of a run of matdesign design") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.folder / OUTCOME} cannot be read ({error}): run matdesign design again") from None
+            state = "its job is not finished" if (self.folder / "status.json").is_file() else "it is no run folder"
+            raise InputError(
+                f"{self.folder} has no {OUTCOME} ({state}): give the folder of a finished matdesign design"
+            ) from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._damaged(OUTCOME, error) from None
+        if not isinstance(self.outcome, dict) or not PARTS.issubset(self.outcome):
+            raise self._damaged(OUTCOME, f"it must have {', '.join(sorted(PARTS))}")
 
     @functools.cached_property
     def candidates(self) -> list[Candidate]:
@@ -107,7 +116,7 @@ class Results:
         """Every design that was measured: method, seed, index, score, values; `id` is its row in the database."""
         import pandas as pd
 
-        with ase.db.connect(self.folder / DATABASE) as database:
+        with self._database() as database:
             rows = [{"id": row.id, **row.key_value_pairs} for row in database.select(kind="found", include_data=False)]
         return pd.DataFrame(rows).drop(columns=["kind"], errors="ignore").set_index("id") if rows else pd.DataFrame()
 
@@ -125,15 +134,35 @@ class Results:
         return pd.DataFrame(rows).set_index("name")
 
     def atoms(self, row: int) -> Atoms:
-        """The structure of a row of `designs`, by its id."""
-        with ase.db.connect(self.folder / DATABASE) as database:
+        """The structure of a row of `designs`, by its id.
+
+        Raises:
+            InputError: there is no such row.
+        """
+        with self._database() as database:
             found: Atoms = database.get_atoms(id=int(row))
         return found
 
     def _verified(self, kind: str, records: Sequence[dict[str, Any]]) -> list[Candidate]:
-        with ase.db.connect(self.folder / DATABASE) as database:
+        with self._database() as database:
             atoms = {row.name: row.toatoms() for row in database.select(kind=kind)}
-        return [Candidate(name=each["name"], atoms=atoms[each["name"]], record=each) for each in records]
+            return [Candidate(name=each["name"], atoms=atoms[each["name"]], record=each) for each in records]
+
+    @contextlib.contextmanager
+    def _database(self) -> Iterator[Any]:
+        path = self.folder / DATABASE
+        if not path.is_file():  # ASE would make an empty one
+            raise self._damaged(DATABASE, "there is no such file")
+        try:
+            with ase.db.connect(path, type="db") as database:
+                yield database
+        except (sqlite3.Error, OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise self._damaged(DATABASE, error) from None
+
+    def _damaged(self, name: str, why: object) -> InputError:
+        return InputError(
+            f"{self.folder / name} cannot be read ({why}): write it anew with matdesign design --resume {self.folder}"
+        )
 
     def __repr__(self) -> str:
         return f"Results({str(self.folder)!r}: {len(self.candidates)} candidates, {len(self.references)} references)"

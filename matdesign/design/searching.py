@@ -1,6 +1,7 @@
 """The searches of a design: each in a process of its own, its findings on disk line by line."""
 
 import json
+import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -8,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from matdesign.agents.softexit import Interrupted
 from matdesign.design.ledger import Cost
 from matdesign.design.objective import Entry, Objective, search
 from matdesign.design.problem import Problem, open_problem
@@ -55,18 +57,22 @@ class Found:
     cost: Cost
 
 
-def run_searches(config: DesignConfig, methods: Sequence[str], folder: Path, scales: dict[str, float]) -> None:
+def run_searches(config: DesignConfig, methods: Sequence[str], folder: Path, scales: dict[str, float]) -> list[str]:
     """Runs all methods with all seeds; what they find is read by `findings`, also while they run or after a stop.
 
     A search that was stopped goes on from the samples in the run's cache when it is run again: what it proposes depends
-    on its seed and on what it is told alone.
+    on its seed and on what it is told alone. What it had found stays on disk until it has found as much again.
+
+    Returns:
+        a sentence for each search that ended early.
+
+    Raises:
+        MatdesignError: all of them did, and nothing was found.
     """
     (folder / SEARCHES).mkdir(exist_ok=True)
     jobs = [(method, config.seed + k) for k in range(config.search.repeats)
             for method in methods]  # fmt: skip
     paths = [_path(folder, method, seed) for method, seed in jobs]
-    for path in paths:
-        path.unlink(missing_ok=True)
     processes = min(config.processes or len(os.sched_getaffinity(0)), len(jobs))
     with _progress(config, paths):
         if processes == 1:
@@ -74,11 +80,10 @@ def run_searches(config: DesignConfig, methods: Sequence[str], folder: Path, sca
         else:
             work = (partial(_search, config, folder, scales, *job) for job in jobs)
             errors = list(parallel(work, processes, "its process crashed"))
-    if all(errors):
+    if all(errors) and not findings(folder):
         raise MatdesignError(f"no search came to an end: {errors[0]}")
-    for (method, seed), error in zip(jobs, errors, strict=True):
-        if error:
-            Console(stderr=True).print(f"search by {method}, seed {seed}, ended early: {error}", highlight=False)
+    early = zip(jobs, errors, strict=True)
+    return [f"search by {method}, seed {seed}, ended early: {error}" for (method, seed), error in early if error]
 
 
 def _search(config: DesignConfig, folder: Path, scales: dict[str, float], method: str, seed: int) -> str:
@@ -91,21 +96,47 @@ def _search(config: DesignConfig, folder: Path, scales: dict[str, float], method
         searcher = open_searcher(config, problem, method, seed=seed, folder=folder)
         objective = problem.objective(seed=config.seed, cache=Cache(folder / CACHE))
         objective.cost = searcher.cost
-        with _path(folder, method, seed).open("w", encoding="utf-8") as file:
-            told = 0
-
-            def tell(objective: Objective) -> None:
-                nonlocal told
-                for entry in objective.entries[told:]:
-                    file.write(_line(entry) + "\n")
-                file.flush()
-                told = len(objective.entries)
-
-            budget = config.search
-            search(searcher, objective, budget=budget.designs, evaluations=budget.evaluations, show=tell)
-    except MatdesignError as error:
-        return str(error)
+        path, budget = _path(folder, method, seed), config.search
+        with _Diary(path) as diary:
+            try:
+                search(searcher, objective, budget=budget.designs, evaluations=budget.evaluations, show=diary.write)
+            finally:
+                diary.write(objective)  # what was measured since the last round, however it ended
+            diary.complete()
+    except Interrupted:
+        raise
+    except Exception as error:  # a search that fails in its own way ends itself, and neither the others nor the run
+        return str(error) if isinstance(error, MatdesignError) else f"{type(error).__name__}: {error}"
     return ""
+
+
+class _Diary:
+    """The file of a search, line by line; that of an earlier one gives way to it once it is as long."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._fresh = path, path.with_suffix(".new")
+        self._before = path.read_bytes().count(b"\n") if path.exists() else 0
+        self._told = 0
+
+    def __enter__(self) -> Self:
+        self._file = self._fresh.open("w", encoding="utf-8")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def write(self, objective: Objective) -> None:
+        """Adds the entries that are not there yet."""
+        self._file.writelines(_line(entry) + "\n" for entry in objective.entries[self._told :])
+        self._file.flush()
+        self._told = len(objective.entries)
+        if self._told >= self._before:
+            self.complete()
+
+    def complete(self) -> None:
+        """Puts it in the place of the earlier one."""
+        if self._fresh.exists():
+            self._fresh.replace(self._path)
 
 
 def open_searcher(config: DesignConfig, problem: Problem, method: str, *, seed: int, folder: Path) -> Searcher:
@@ -120,33 +151,49 @@ def findings(folder: Path) -> list[Found]:
     """All designs of all searches so far, search by search, in the order in which they were measured."""
     found = []
     for path in sorted((folder / SEARCHES).glob("*.jsonl")):
-        method, seed = path.stem.rsplit("-", 1)
-        for index, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
-            try:
-                row = json.loads(line)
-            except ValueError:  # the last line of a search that was killed
-                break
+        found += _read(path)
+    return found
+
+
+def _read(path: Path) -> list[Found]:
+    """Those of one search, up to a line that is cut off or damaged."""
+    found: list[Found] = []
+    method, _, seed = path.stem.rpartition("-")
+    for index, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines()):
+        try:
+            row = json.loads(line)
             found.append(
                 Found(
                     method=method,
                     seed=int(seed),
                     index=index,
                     design=np.array(row["design"]),
-                    score=np.inf if row["score"] is None else row["score"],
-                    values={label: (value, error) for label, (value, error) in row["values"].items()},
-                    violation=row["violation"],
+                    score=_number(row["score"], math.inf),
+                    values={label: (float(value), _number(error, math.nan))
+                            for label, (value, error) in row["values"].items()},
+                    violation=float(row["violation"]),
                     cost=Cost(**row["cost"]),
                 )
-            )
+            )  # fmt: skip
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            break
     return found
+
+
+def _number(value: float | None, missing: float) -> float:
+    return missing if value is None else float(value)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _line(entry: Entry) -> str:
     return json.dumps(
         {
             "design": entry.design.tolist(),
-            "score": entry.score if np.isfinite(entry.score) else None,
-            "values": {label: [found.value, found.stderr] for label, found in entry.measurements.items()},
+            "score": _finite(entry.score),
+            "values": {label: [found.value, _finite(found.stderr)] for label, found in entry.measurements.items()},
             "violation": entry.violation,
             "cost": asdict(entry.cost),
         }
@@ -175,10 +222,9 @@ def _progress(config: DesignConfig, paths: Sequence[Path]) -> Iterator[None]:
 
         def look() -> None:
             for task, path in zip(tasks, paths, strict=True):
-                lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-                scores = [row["score"] for row in map(json.loads, lines[:-1]) if row["score"] is not None]
-                best = f"best {min(scores):.5g}" if scores else ""
-                bars.update(task, completed=len(lines), best=best)
+                rows = _read(path) if path.exists() else []
+                best = min((row.score for row in rows), default=math.inf)
+                bars.update(task, completed=len(rows), best=f"best {best:.5g}" if math.isfinite(best) else "")
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()

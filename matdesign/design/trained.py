@@ -4,6 +4,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
+
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.conditioning import train_conditioned
 from matdesign.design.problem import Problem
@@ -19,29 +21,41 @@ from matdesign.design_sections import DesignConfig
 from matdesign.envs.atoms import SettingValue
 from matdesign.errors import InputError
 from matdesign.files import user_path
+from matdesign.properties import Cache
 from matdesign.rewards.measured import measured_settings
 from matdesign.rewards.target import Target
-from matdesign.sections import Config
+from matdesign.sections import Config, Setting
 from matdesign.vector import Vector
 
 TRAINED = (Steering.name, ConditionedSearch.name)  # methods whose policy is trained before they search
+CONTROL = "kick"  # what an action does where nothing else is said
 # The property that a reward of the atoms environment is the change of; "property" takes the target's.
 REWARDS = {"energy": "potential_energy", "order": "bond_order"}
 
 
 def methods(config: DesignConfig, problem: Problem) -> list[str]:
-    """All methods, the first one first; a checkpoint beside the default method means the search that flies it."""
+    """All methods, the first one first; a checkpoint beside the default method means the search that flies it.
+
+    Raises:
+        InputError: a checkpoint that none of them flies.
+    """
     first = config.search.method
     if config.agent.checkpoint is not None and first == PolicySearch.name:
         first = Steering.name if isinstance(problem.space, Arrangements) else ConditionedSearch.name
-    return [first, *config.search.compare]
+    asked = list(dict.fromkeys([first, *config.search.compare]))
+    if config.agent.checkpoint is not None and not set(asked) & set(TRAINED):
+        raise InputError(
+            f"agent.checkpoint={config.agent.checkpoint} is of no use to search={first}: leave it out, or use one of "
+            f"{', '.join(TRAINED)}"
+        )
+    return asked
 
 
 def check_trained(config: DesignConfig, problem: Problem, method: str) -> None:
     """Raises InputError for whatever would stop such a search, or its training, before its first step."""
     if method == ConditionedSearch.name:
         _wanted(problem)
-        checked(train_conditioned, config.search.settings, method)
+        checked(train_conditioned, _own_settings(config, method), method)
         if config.agent.checkpoint is not None:
             open_trained(config, problem, method, seed=config.seed, folder=None)
         elif not isinstance(problem.space, Decorations):
@@ -49,6 +63,8 @@ def check_trained(config: DesignConfig, problem: Problem, method: str) -> None:
         return
     if not isinstance(problem.space, Arrangements):
         raise InputError("search=steering moves atoms: use space=positions, or search=policy for species on a lattice")
+    for name in _own_settings(config, method):
+        raise InputError(f"search.settings.{name} is no setting of steering: its policy learns as agent says")
     _check_reward(config, problem)
     if config.agent.checkpoint is not None:
         open_trained(config, problem, method, seed=config.seed, folder=None)
@@ -59,7 +75,7 @@ def check_trained(config: DesignConfig, problem: Problem, method: str) -> None:
         vector.step()
 
 
-def train_policy(config: DesignConfig, problem: Problem, run: RunFolder, method: str) -> dict[str, float]:
+def train_policy(config: DesignConfig, problem: Problem, run: RunFolder, method: str, cache: Cache) -> dict[str, float]:
     """Trains what the method flies, unless a checkpoint is given; returns what that cost."""
     if config.agent.checkpoint is not None:
         return {}
@@ -76,7 +92,8 @@ def train_policy(config: DesignConfig, problem: Problem, run: RunFolder, method:
             problem.material,
             seed=config.seed,
             library=problem.library,
-            **checked(train_conditioned, config.search.settings, method),
+            cache=cache,
+            **checked(train_conditioned, _own_settings(config, method), method),
         )
         path.parent.mkdir(exist_ok=True)
         policy.save(path, {"measurements": objective.cost.measurements})
@@ -103,6 +120,8 @@ def open_trained(config: DesignConfig, problem: Problem, method: str, *, seed: i
         assert target.value is not None
         return ConditionedSearch(space, seed=seed, policy=policy, value=target.value)
     assert isinstance(space, Arrangements)
+    if given is not None:
+        _check_origin(config, place)
     flown = _flown(config, problem)
     vector = _vector(flown, problem)
     return Steering(
@@ -112,6 +131,11 @@ def open_trained(config: DesignConfig, problem: Problem, method: str, *, seed: i
         vector=vector,
         deterministic=config.evaluation.deterministic,
     )
+
+
+def _own_settings(config: DesignConfig, method: str) -> dict[str, Setting]:
+    """Those of the first method are not for the others."""
+    return config.search.settings if method == config.search.method else {}
 
 
 def _flown(config: DesignConfig, problem: Problem) -> Config:
@@ -159,6 +183,22 @@ def _wanted(problem: Problem) -> Target:
     if len(problem.targets) > 1 or target.value is None:
         raise InputError("a policy that was trained for many values needs one to hit: give target.value=VALUE")
     return target
+
+
+def _check_origin(config: DesignConfig, place: Path) -> None:
+    """Refuses a policy of another material, or that acts in another way; of one outside of a run nobody knows."""
+    folder = place if place.is_dir() else place.parent.parent
+    try:
+        stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        trained = stored["material"]["name"], stored["env"]["settings"].get("control", CONTROL)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, yaml.YAMLError):
+        return
+    asked = config.material.name, config.env.settings.get("control", CONTROL)
+    for name, there, here in zip(("material", "env.settings.control"), trained, asked, strict=True):
+        if there != here:
+            raise InputError(
+                f"agent.checkpoint={place} was trained with {name}={there}, not {here}: take another one, or train anew"
+            )
 
 
 def _conditioned_checkpoint(folder: Path) -> Path:

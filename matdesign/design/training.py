@@ -79,6 +79,8 @@ def trained_policy(place: Path, policy: Policy) -> Policy:
                 f"{path} is not of this policy ({name} is {'missing' if found is None else list(found.shape)}, "
                 f"{list(tensor.shape)} is needed): keep material, observation and agent.policy as in training"
             )
+        if not found.isfinite().all():
+            raise InputError(f"{path} is damaged ({name} is not finite): take another checkpoint, or train again")
     policy.load_state_dict(stored)
     return policy.eval()
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from matdesign.errors import InputError
 from matdesign.properties import Measurement, Property
@@ -90,12 +90,20 @@ class Constraint:
         return max(0.0, low, high)
 
 
-Asked = TypeVar("Asked", Target, Constraint)
+class Asked(Protocol):
+    """Something that is asked of a property."""
+
+    @property
+    def property(self) -> Property:
+        """Which one."""
 
 
-def labels(asked: Sequence[Asked]) -> dict[str, Asked]:
+T = TypeVar("T", bound=Asked)
+
+
+def labels(asked: Sequence[T]) -> dict[str, T]:
     """Each under its property's name; the second of a name with " (2)" behind it, and so on."""
-    found: dict[str, Asked] = {}
+    found: dict[str, T] = {}
     for each in asked:
         name, count = each.property.name, 1
         while (label := name if count == 1 else f"{name} ({count})") in found:

@@ -38,7 +38,7 @@ SEARCHERS: dict[str, type[Searcher]] = {
     )
 }
 
-GIVEN = ("space", "measured", "material", "seed", "library", "show")  # by the job, not by settings
+GIVEN = ("space", "measured", "material", "seed", "library", "cache", "show")  # by the job, not by settings
 
 
 def make_searcher(name: str, space: Space, settings: Mapping[str, Any], *, seed: int) -> Searcher:
@@ -58,6 +58,11 @@ def make_searcher(name: str, space: Space, settings: Mapping[str, Any], *, seed:
             f"search.method={name} is unknown{closest(name, list(SEARCHERS))} (available: {', '.join(SEARCHERS)})"
         )
     kind = SEARCHERS[name]
+    if not isinstance(space, kind.spaces):
+        kinds = " and ".join(each.__name__.lower() for each in kind.spaces)
+        raise InputError(
+            f"search={name} searches {kinds}, not {type(space).__name__.lower()}: use one of {', '.join(suited(space))}"
+        )
     return kind(space, seed=seed, **checked(kind, settings, name))
 
 

@@ -1,5 +1,6 @@
 """A policy that was told which value to reach: trained for many, it answers a new one at once."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -153,12 +154,17 @@ class ConditionedPolicy:
         tensors, meta = load_checkpoint(path)
         if "conditioned" not in meta:
             raise InputError(f"{path} holds no policy that takes a wanted value: train one, or search without it")
-        stored = dict(meta["conditioned"])
-        low, high = stored.pop("low"), stored.pop("high")
-        purpose = Purpose(**stored)
-        purpose.check(Purpose.of(space, measured, material), path)
-        policy = cls(purpose, low=low, high=high, seed=0)
-        policy.network.load_state_dict(tensors)
+        try:
+            stored = dict(meta["conditioned"])
+            low, high = float(stored.pop("low")), float(stored.pop("high"))
+            purpose = Purpose(**stored)
+            purpose.check(Purpose.of(space, measured, material), path)
+            policy = cls(purpose, low=low, high=high, seed=0)
+            policy.network.load_state_dict(tensors)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{path} is damaged ({error}): take another checkpoint, or train again") from error
+        if not (0.0 < low < high < math.inf and all(tensor.isfinite().all() for tensor in tensors.values())):
+            raise InputError(f"{path} holds numbers that are not finite: take another checkpoint, or train again")
         return policy
 
 
