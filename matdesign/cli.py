@@ -152,7 +152,7 @@ def _job(
             job(config, run)
         except (Interrupted, KeyboardInterrupt) as error:
             signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-            message = f"{error or 'stopped by SIGINT'}; continue with: matdesign {verb} --resume {run.path}"
+            message = f"{str(error) or 'stopped by SIGINT'}; continue with: matdesign {verb} --resume {run.path}"
             raise Interrupted(message, signum) from error
     return 0
 

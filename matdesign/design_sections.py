@@ -140,7 +140,7 @@ class VerificationConfig:
     seeds: Annotated[int, Range(2, 1024)] | None
     rel_error: Annotated[float, Range(1e-6, 10)] | None
     temperature: Annotated[float, Range(0, 1e6)] | None
-    steps: Annotated[int, Range(2, 10**9)]
+    steps: Annotated[int, Range(100, 10**9)]
     references: Annotated[int, Range(1, 1000)]
     budget: Annotated[float, Range(0, 1e9)] | None
 

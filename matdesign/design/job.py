@@ -203,10 +203,12 @@ def _verified(
     done = []
     with progress("verifying", len(work), quiet=config.quiet) as show:
         for index, (name, structure, found) in enumerate(work):
-            done.append(
-                verify(name, structure, problem, config.verification, seed=config.seed, cache=cache,
-                       processes=processes, found=found, cell=config.space.cell)
-            )  # fmt: skip
+            try:
+                one = verify(name, structure, problem, config.verification, seed=config.seed, cache=cache,
+                             processes=processes, found=found, cell=config.space.cell)  # fmt: skip
+            except (InputError, SimulationError) as error:
+                one = Verified(name=name, structure=structure, found=found, reasons=[f"cannot be verified: {error}"])
+            done.append(one)
             show(index + 1)
     best = ranked(done[: len(candidates)], problem)
     return [replace(each, name=f"candidate {i + 1}") for i, each in enumerate(best)], done[len(candidates) :]
