@@ -20,6 +20,7 @@ from matdesign.design.job import check_design, design
 from matdesign.design.look import Look
 from matdesign.design.outcome import OUTCOME
 from matdesign.design.picture import recorded
+from matdesign.design.page import search_figures
 from matdesign.design.problem import open_problem
 from matdesign.design.run import RunFolder
 from matdesign.design.searching import findings
@@ -217,6 +218,20 @@ def test_several_goals_have_a_front(tmp_path):
         beaten = any((np.array(row) <= mine).all() and (np.array(row) < mine).any() for row in rows.values())
         assert any(entry is each for each in objective.front) == (not beaten)
     assert 1 <= len(objective.front) < 12
+
+
+def test_the_report_shows_the_front_of_two_goals_and_escapes_what_it_shows(tmp_path):
+    also = "target.also=[{property: {name: warren_cowley}, goal: maximise}]"
+    made(tmp_path / "run", *SMALL, also, "search.designs=6", "verification.candidates=1", "material.name=<b>bold</b>")
+    results = load(tmp_path / "run")
+    progress, front = search_figures(results)
+    assert "property evaluations" in progress.axes[0].get_xlabel()
+    assert "warren cowley" in front.axes[0].get_ylabel()
+    assert set(results.best.record["measurements"]) == {LABEL, "warren_cowley"}
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "<b>bold" not in page
+    assert "&lt;b&gt;bold" in page
+    assert page.count("<img") == 4  # a comparison for each goal, the progress and the front
 
 
 def test_a_film_of_a_design_is_its_search(finished):

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matdesign.design.results import Candidate, Results
 from matdesign.design.summary import conclusion
 from matdesign.plots.comparison import comparison
+from matdesign.plots.learning import learning_curve
 from matdesign.plots.pareto import Objective, pareto
 from matdesign.plots.progress import search_progress
 from matdesign.plots.style import encoded, with_unit
@@ -20,6 +21,7 @@ from matdesign.render.offline import viewers_html
 from matdesign.render.recording import record_atoms
 
 REPORT = "report.html"  # in the run's folder
+METRICS = "metrics.csv"  # of training, there too
 SHOWN = 3  # structures that can be turned
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c1f23; max-width: 1040px; margin: 2em auto; padding: 0 1em; }
@@ -87,7 +89,7 @@ def verified_figures(results: Results) -> list[Figure]:
 
 
 def search_figures(results: Results) -> list[Figure]:
-    """The best score against designs measured, and, of two goals, all designs with the Pareto front."""
+    """The best score against designs measured; of two goals, all designs with the Pareto front; what was learned."""
     designs, targets = results.designs, results.outcome["targets"]
     if designs.empty or "score" not in designs:
         return []
@@ -113,6 +115,8 @@ def search_figures(results: Results) -> list[Figure]:
             for column, target in zip(columns, targets, strict=False)
         ]
         figures.append(pareto(axes[0], axes[1], groups=scored["method"].tolist()))
+    if (results.folder / METRICS).is_file():  # a policy was trained here
+        figures.append(learning_curve({"training": [results.folder]}, ylabel="score"))
     return figures
 
 
