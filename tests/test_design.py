@@ -19,8 +19,8 @@ from matdesign.design.export import best_structure, export
 from matdesign.design.job import check_design, design
 from matdesign.design.look import Look
 from matdesign.design.outcome import OUTCOME
-from matdesign.design.picture import recorded
 from matdesign.design.page import search_figures
+from matdesign.design.picture import recorded
 from matdesign.design.problem import open_problem
 from matdesign.design.run import RunFolder
 from matdesign.design.searching import findings
@@ -222,7 +222,7 @@ def test_several_goals_have_a_front(tmp_path):
 
 def test_the_report_shows_the_front_of_two_goals_and_escapes_what_it_shows(tmp_path):
     also = "target.also=[{property: {name: warren_cowley}, goal: maximise}]"
-    made(tmp_path / "run", *SMALL, also, "search.designs=6", "verification.candidates=1", "material.name=<b>bold</b>")
+    made(tmp_path / "run", *SMALL, also, "search.designs=6", "verification.candidates=1", "material.name='<b>bold</b>'")
     results = load(tmp_path / "run")
     progress, front = search_figures(results)
     assert "property evaluations" in progress.axes[0].get_xlabel()

@@ -69,7 +69,9 @@ def read_trajectory(path: Path, *, species: Sequence[str] = (), frames: slice = 
             reason = f"{reason} is no chemical symbol"
         raise InputError(f"{name} cannot be read as {reader or 'a structure'}: {reason}") from error
     if not found:
-        raise InputError(f"{name} holds no structure, or none of the frames asked for: give another file, or other frames")
+        raise InputError(
+            f"{name} holds no structure, or none of the frames asked for: give another file, or other frames"
+        )
     for number, atoms in enumerate(found):
         where = f"{name}, frame {number}" if len(found) > 1 else name
         if reader in ("lammps-dump-text", "lammps-data"):
