@@ -17,7 +17,9 @@ SIZE = 16.0  # pixels, of letters
 LARGE = 64.0  # of those in the scene, reduced
 LINE = 1.35  # distance of lines, in letters
 WIDEST = 36  # letters of a value
+NARROWEST = 230.0  # pixels of a panel, so that numbers do not make it flutter
 PAPER, PANEL = (255, 255, 255, 255), (246, 247, 249, 225)
+CLEAR, MARGIN = (255, 255, 255, 0), SIZE
 INK, FAINT = (*DARK, 255), (105, 110, 118, 255)
 RING = (214, 140, 0, 255)
 CODEPOINTS = (*range(32, 127), *range(160, 256), *range(0x370, 0x400), 0x2212, 0x2219)  # ASCII, Latin-1, Greek, signs
@@ -63,7 +65,7 @@ class Panel:
         if not lines:
             return y
         left = max((self.width(name) + SIZE for name, value in lines if name and value), default=0.0)
-        wide = max(left + self.width(value) if value else self.width(name) for name, value in lines)
+        wide = max(NARROWEST, *(left + self.width(value) if value else self.width(name) for name, value in lines))
         high = len(lines) * LINE * SIZE
         rl.DrawRectangleRounded((x, y, wide + 1.5 * SIZE, high + SIZE), 0.5 * SIZE / (high + SIZE), 6, PANEL)
         for i, (name, value) in enumerate(lines):
@@ -96,9 +98,13 @@ class Panel:
             self._known = known
             self._forget_legend()
             if wide := legend_width(legend, height):
-                image = Image.new("RGBA", (wide, height), PAPER)
-                draw_legend(image, legend, 0, DARK)
-                self._legend = _texture(image)
+                wide += round(MARGIN)
+                image = Image.new("RGBA", (wide, height), CLEAR)
+                draw_legend(image, legend, round(MARGIN), DARK)
+                below = min(height, image.getchannel("A").getbbox()[3] + round(MARGIN))
+                ground = Image.new("RGBA", (wide, below), PANEL)
+                ground.alpha_composite(image.crop((0, 0, wide, below)))
+                self._legend = _texture(ground)
         if self._legend is not None:
             rl.DrawTexture(self._legend, width - self._legend.width, 0, PAPER)
 

@@ -44,7 +44,8 @@ void main() {
     float d2 = dot(centre, centre), r2 = radius * radius;
     float wide = perspective > 0.5 ? sqrt(d2 / max(d2 - r2, 0.01 * d2)) : 1.0;
     point = centre + radius * wide * (place.x * side + place.y * cross(side, to));
-    gl_Position = hidden(colour.a) ? NOWHERE : projection * vec4(point, 1.0);
+    bool around_eye = perspective > 0.5 && d2 <= r2;
+    gl_Position = hidden(colour.a) || around_eye ? NOWHERE : projection * vec4(point, 1.0);
 }
 """
 )

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matdesign.errors import InputError
+from matdesign.errors import InputError, MatdesignError
 from matdesign.render.geometry import Geometry, drawn_by_software
 from matdesign.render.graphics import ffi, rl
 from matdesign.render.orbit import Orbit, hit
 from matdesign.render.panel import PAPER, SIZE, Panel
 from matdesign.render.player import Player
-from matdesign.scene import triple
+from matdesign.scene import Scene, triple
 
 FRAMES_A_SECOND = 72.0  # at most; a little more than most screens show, so that theirs sets the pace
 STILL = 0.5  # s after which a picture that did not change is drawn again, in case something has covered it
@@ -75,6 +75,7 @@ class Window:
 
     Raises:
         InputError: no display, or none that draws with OpenGL 3.3.
+        MatdesignError: a window is open already; there is one at a time.
     """
 
     player: Player
@@ -82,6 +83,9 @@ class Window:
 
     def __init__(self, player: Player, *, size: tuple[int, int] = (1280, 720), samples: int | None = None) -> None:
         check_display()
+        if rl.IsWindowReady():
+            raise MatdesignError("a window is open already: close it first, there is one at a time")
+        scene = player.scene()
         rl.SetTraceLogLevel(SILENT)
         rl.SetConfigFlags(rl.FLAG_WINDOW_RESIZABLE | rl.FLAG_VSYNC_HINT)
         rl.InitWindow(*size, f"matdesign: {player.source.title}".encode())
@@ -97,8 +101,8 @@ class Window:
         self._pressed = (0.0, 0.0)  # where the left button went down
         self._held: int | None = None  # sphere of the goal that is dragged,
         self._grip = np.zeros(3)  # and from the hand to its middle
-        self._show()
-        self.orbit = Orbit(self._scene, *size)
+        self._show(scene)
+        self.orbit = Orbit(scene, *size)
 
     def run(self) -> None:
         """Play until the window is closed."""
@@ -111,7 +115,7 @@ class Window:
         moved = self._resize() | self._use_keys() | self._use_mouse()
         changed = self.player.tick()
         if changed:
-            self._show()
+            self._show(self.player.scene())
         if changed or moved or time.monotonic() - self._drawn > STILL:
             self._draw()
             rl.EndDrawing()  # collects what people do, too
@@ -175,9 +179,9 @@ class Window:
         """End `run`."""
         self._open = False
 
-    def _show(self) -> None:
-        self._scene = self.player.scene()
-        self._geometry.upload(self._scene)
+    def _show(self, scene: Scene) -> None:
+        self._scene = scene
+        self._geometry.upload(scene)
 
     def _resize(self) -> bool:
         self.orbit.width_pixels, self.orbit.height_pixels = rl.GetScreenWidth(), max(rl.GetScreenHeight(), 1)
