@@ -101,7 +101,10 @@ class Panel:
                 wide += round(MARGIN)
                 image = Image.new("RGBA", (wide, height), CLEAR)
                 draw_legend(image, legend, round(MARGIN), DARK)
-                below = min(height, image.getchannel("A").getbbox()[3] + round(MARGIN))
+                last = int(
+                    np.asarray(image)[..., 3].any(axis=1).nonzero()[0].max(initial=0)
+                )  # row with something in it
+                below = min(height, last + round(MARGIN))
                 ground = Image.new("RGBA", (wide, below), PANEL)
                 ground.alpha_composite(image.crop((0, 0, wide, below)))
                 self._legend = _texture(ground)
