@@ -1,6 +1,5 @@
 """The jobs behind the verbs: train a policy, fly it, and design a material."""
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from matdesign.agents.softexit import Interrupted
 from matdesign.design.assembly import open_vector, reference, setting
+from matdesign.design.delivery import deliver
 from matdesign.design.export import BEST, EXPORTS
 from matdesign.design.flight import search_figures
 from matdesign.design.look import Look
@@ -29,18 +29,12 @@ from matdesign.design.summary import SUMMARY, as_text, show, summary
 from matdesign.design.survey import survey
 from matdesign.design.trained import TRAINED, check_trained, methods, train_policy
 from matdesign.design.training import fly_trained, make_trainer, train_run
-from matdesign.design.verification import INDEPENDENT, Verified, select, verify
+from matdesign.design.verification import Verified, select, verify
 from matdesign.design_sections import DesignConfig
 from matdesign.errors import InputError, SimulationError
-from matdesign.files import replace_file
 from matdesign.properties import Cache
-from matdesign.properties.measure import sample_seed
-from matdesign.properties.transcript import lammps_inputs
 from matdesign.sections import Config
-from matdesign.sim import Simulation
-from matdesign.sim.exchange import FORMATS, export, write_text
-
-MOST_INPUTS = 8  # files that repeat one sample of a measurement
+from matdesign.sim.exchange import FORMATS, write_text
 
 
 def check_train(config: Config) -> None:
@@ -142,7 +136,9 @@ def design(config: DesignConfig, run: RunFolder) -> None:
     store(run.path / DATABASE, problem, found, [*candidates, *measured])
     files = {"everything": run.path, "all structures": run.path / DATABASE}
     if candidates:
-        files |= _export(config, problem, run.path, candidates)
+        deliver(config, problem, run.path, candidates)
+        picture = render_job(run.path, None, Look(size=(config.render.width, config.render.height)))
+        files |= {"best structure": run.path / EXPORTS / f"{BEST}{FORMATS['cif']}", "its picture": picture}
     write_text(run.path / REPORT, report_page(Results(run.path)))
     files["report"] = run.path / REPORT
     parts = summary(said, files)
@@ -150,43 +146,6 @@ def design(config: DesignConfig, run: RunFolder) -> None:
     show(parts)
     if stopped is not None:
         raise stopped
-
-
-def _export(config: DesignConfig, problem: Problem, folder: Path, candidates: Sequence[Verified]) -> dict[str, Path]:
-    """Every candidate in every format, the best one under that name, with the input of its measurement for lmp.
-
-    Returns:
-        where to look first.
-    """
-    for index, each in enumerate(candidates):
-        values = {label: str(measured) for label, measured in each.measurements.items()}
-        name, energy = BEST if index == 0 else f"candidate-{index + 1}", _energy(each.structure, problem)
-        export(each.structure, folder / EXPORTS, name, material=problem.material, energy=energy, seed=config.seed,
-               extra=values | {"verdict": "; ".join(each.reasons) or "passed"})  # fmt: skip
-    best = candidates[0]
-    for asked in dict.fromkeys(problem.verified_by.values()):
-        seed = sample_seed(config.seed + INDEPENDENT, 0) if asked.random else 0
-        try:
-            texts, _ = lammps_inputs(asked, best.structure, problem.material, seed, library=problem.library)
-        except SimulationError:  # as the verdict says
-            continue
-        for number, text in enumerate(texts[:MOST_INPUTS], start=1):
-            several = f"-{number}" if len(texts) > 1 else ""
-            write_text(folder / EXPORTS / f"{BEST}-{asked.name}{several}.in", text)
-    if problem.material.potential is not None:
-        file = problem.material.potential_path
-        replace_file(folder / EXPORTS / file.name, file.read_bytes())
-    picture = render_job(folder, None, Look(size=(config.render.width, config.render.height)))
-    return {"best structure": folder / EXPORTS / f"{BEST}{FORMATS['cif']}", "its picture": picture}
-
-
-def _energy(structure: Atoms, problem: Problem) -> float:
-    """Of all atoms; no number where LAMMPS cannot compute it."""
-    try:
-        with Simulation(structure, problem.material, library=problem.library) as simulation:
-            return simulation.energy
-    except SimulationError:
-        return math.nan
 
 
 def _verified(
