@@ -101,9 +101,7 @@ class Panel:
                 wide += round(MARGIN)
                 image = Image.new("RGBA", (wide, height), CLEAR)
                 draw_legend(image, legend, round(MARGIN), DARK)
-                last = int(
-                    np.asarray(image)[..., 3].any(axis=1).nonzero()[0].max(initial=0)
-                )  # row with something in it
+                last = int(np.nonzero(np.asarray(image)[..., 3])[0].max(initial=0))  # row with something in it
                 below = min(height, last + round(MARGIN))
                 ground = Image.new("RGBA", (wide, below), PANEL)
                 ground.alpha_composite(image.crop((0, 0, wide, below)))
