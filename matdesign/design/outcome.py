@@ -113,6 +113,8 @@ def _record(verified: Verified, references: Sequence[Verified], problem: Problem
                          for label, (value, error) in found.values.items()}},
         "measurements": {label: each.to_dict() for label, each in verified.measurements.items()},
         "stability": None if verified.stability is None else verified.stability.to_dict(),
+        "temperature": verified.temperature,
+        "temperature_unit": UNITS[problem.material.units].temperature,
         "space_group": verified.space_group,
         "passed": not verified.reasons and bool(verified.measurements),
         "reasons": list(verified.reasons),

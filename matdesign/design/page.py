@@ -61,12 +61,20 @@ def report_page(results: Results) -> str:
 
 
 def verified_figures(results: Results) -> list[Figure]:
-    """Candidates beside references, one figure for each target; and candidates by value and stability."""
+    """Candidates beside references, one figure for each target; and candidates by value and stability.
+
+    Energies per atom are shown of one composition: those of others are on another scale.
+    """
     figures = []
     for target in results.outcome["targets"]:
         label = target["label"]
         groups = {
-            group: {each.name: each.value(label) for each in members if label in each.record["measurements"]}
+            group: {
+                each.name: each.value(label)
+                for each in members
+                if label in each.record["measurements"]
+                and (not target["verified_unit"].endswith("/atom") or _same_shares(each, results.best))
+            }
             for group, members in (("candidates", results.candidates), ("references", results.references))
         }
         if any(groups.values()):
@@ -159,7 +167,7 @@ def _verdict(candidate: Candidate) -> str:
 def _budget(said: dict[str, Any]) -> str:
     heads = ["search", "best score", "at design", "designs", "force evaluations", "of them MD steps", "seconds"]
     rows = [
-        [f"{row['method']}, seed {row['seed']}", "-" if row["best_score"] is None else f"{row['best_score']:.5g}",
+        [f"{row['method']}, seed {row['seed']}", "-" if row["best_score"] is None else f"{row['best_score']:.7g}",
          str(row["best_at"]), str(row["measurements"]), str(row["evaluations"]), str(row["md_steps"]),
          f"{row['seconds']:.3g}"]
         for row in said["budget"]
@@ -190,6 +198,11 @@ def _figure(figure: Figure) -> str:
 
 def _folded(title: str, text: str) -> str:
     return f"<details><summary>{_text(title)}</summary><pre>{_text(text)}</pre></details>"
+
+
+def _same_shares(first: Candidate, second: Candidate) -> bool:
+    formulas = [each.atoms.symbols.formula.reduce()[0].count() for each in (first, second)]
+    return bool(formulas[0] == formulas[1])
 
 
 def _lindemann(candidate: Candidate) -> float | None:

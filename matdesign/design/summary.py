@@ -1,6 +1,7 @@
 """The short text at the end of a design: what was found, what it is worth, what it cost."""
 
 import io
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from matdesign.design.survey import SURVEYED
+from matdesign.design.verification import SURE
 from matdesign.properties.measurement import number
 
 SUMMARY = "summary.txt"  # in the run's folder
@@ -63,7 +66,48 @@ def conclusion(said: Mapping[str, Any]) -> list[str]:
         unit = "" if target["verified_unit"] == "1" else f" {target['verified_unit']}"
         value = number(measured["value"], _float(measured["stderr"]))
         lines.append(f"{best['name']}: {target['verified_by']} = {value}{unit}.")
+        lines += [f"  {text}." for text in (*_miss(target, measured, unit), *_random(said, target, unit))]
         lines += [f"  It is {each['text']}." for each in best["advantages"][target["label"]]]
+    return [*lines, *_stability(best)]
+
+
+def _miss(target: Mapping[str, Any], measured: Mapping[str, Any], unit: str) -> list[str]:
+    """How far from the value that was to be hit."""
+    if target["value"] is None:
+        return []
+    stderr = _float(measured["stderr"])
+    away, tolerance = abs(measured["value"] - target["value"]), target["tolerance"]
+    if away <= tolerance:
+        return [f"It hits {target['value']:g}{unit} within the tolerance of {tolerance:g}"]
+    judged = "within the error" if away - tolerance <= SURE * stderr else f"the tolerance is {tolerance:g}"
+    return [f"It misses {target['value']:g}{unit} by {number(away, stderr)}; {judged}"]
+
+
+def _random(said: Mapping[str, Any], target: Mapping[str, Any], unit: str) -> list[str]:
+    """What random designs have, where they were measured by the same protocol."""
+    names = ("property", "verified_by"), ("protocol", "verified_protocol")
+    survey = said["survey"].get(target["label"], {})
+    values = [value for name, value in survey.items() if name.startswith(SURVEYED)]
+    if len(values) < 2 or any(target[one] != target[other] for one, other in names):
+        return []
+    mean, spread = statistics.mean(values), statistics.stdev(values)
+    return [f"{len(values)} random designs have {mean:.7g}{unit} on average, standard deviation {spread:.2g}"]
+
+
+def _stability(best: Mapping[str, Any]) -> list[str]:
+    """What the structure outlived."""
+    found = best["stability"]
+    if found is None or not best["passed"]:
+        return []
+    details, units = found["details"], found["details_units"]
+    lines = []
+    if details["duration"] is not None:
+        lines.append(
+            f"{best['name']} outlives {found['seeds']} runs of {details['duration']:g} {units['duration']} at "
+            f"{best['temperature']:.3g} {best['temperature_unit']}, Lindemann index {details['lindemann']:.2g}."
+        )
+    if details["lowest_frequency"] is not None:
+        lines.append(f"  Its lowest frequency is {details['lowest_frequency']:.3g} {units['lowest_frequency']}.")
     return lines
 
 
@@ -93,7 +137,7 @@ def _budget(said: Mapping[str, Any]) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column == "search" else "right")
     for row in said["budget"]:
-        best = "-" if row["best_score"] is None else f"{row['best_score']:.5g}"
+        best = "-" if row["best_score"] is None else f"{row['best_score']:.7g}"
         table.add_row(
             f"{row['method']}, seed {row['seed']}", best, str(row["best_at"]), str(row["measurements"]),
             str(row["evaluations"]), str(row["md_steps"]), f"{row['seconds']:.3g}",

@@ -13,6 +13,7 @@ from matdesign.properties import Cache, Measurement, measure
 from matdesign.rewards.target import labels
 
 RANDOM = 6  # designs
+SURVEYED = "random design "  # and a number: what they are called
 BEYOND = 1.0  # times the range seen: a value farther outside is out of reach
 
 
@@ -47,7 +48,7 @@ def survey(problem: Problem, references: Mapping[str, Atoms], *, seed: int, cach
     warnings = []
     for label, target in problem.targets.items():
         measured = [entry.measurements[label].value for entry in entries if label in entry.measurements]
-        drawn = {f"random {i + 1}": value for i, value in enumerate(measured)}
+        drawn = {f"{SURVEYED}{i + 1}": value for i, value in enumerate(measured)}
         known = {}
         for name, structure in references.items():
             try:

@@ -1,9 +1,10 @@
 """Verification: what a candidate is worth when it is measured again, independently, beside what it must beat."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 
 from ase import Atoms
 
@@ -23,6 +24,7 @@ from matdesign.sim.exchange import to_pymatgen
 SURE = 2.0  # standard errors that a difference must exceed to be one
 COLD = 0.02  # times energy scale / kB: the temperature of the stability run where nothing else says one
 INDEPENDENT = 7919  # added to the run's seed: no sample of the search is used again
+CELLS: tuple[Cell, ...] = get_args(Cell)  # the least free first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class Verified:
         found: how it was found; None for a reference.
         measurements: of the targets, by their labels; those that failed are missing.
         stability: of the structure; None for references, and where it could not be judged.
+        temperature: of the stability's run; None without one.
         space_group: International number, None without a lattice.
         reasons: that speak against it; none for a structure that passed.
     """
@@ -44,6 +47,7 @@ class Verified:
     found: Found | None = None
     measurements: Mapping[str, Measurement] = field(default_factory=dict)
     stability: Measurement | None = None
+    temperature: float | None = None
     space_group: int | None = None
     reasons: Sequence[str] = ()
 
@@ -103,7 +107,8 @@ def verify(
 ) -> Verified:
     """Relaxes a structure, measures it with seeds that no search has used, and judges its stability.
 
-    References go through the same measurements; whether they are stable is their own affair.
+    References go through the same measurements; whether they are stable is their own affair. Where a measurement
+    relaxes the cell as well, the structure that is reported is relaxed as much: it is the one that was measured.
 
     Args:
         name: see `Verified`.
@@ -114,7 +119,7 @@ def verify(
         cache: of samples.
         processes: worked in side by side.
         found: how it was found; None for a reference.
-        cell: what relaxes besides the atoms.
+        cell: what relaxes besides the atoms, at least.
         tell: called with each measurement as it grows.
     """
     system = System(structure, problem.material, library=problem.library, cache=cache)
@@ -126,6 +131,7 @@ def verify(
         "budget": config.budget,
         "progress": tell,
     }
+    cell = max((cell, *(getattr(asked, "cell", cell) for asked in problem.verified_by.values())), key=CELLS.index)
     try:
         relaxed = relax(system, cell)
     except SimulationError as error:
@@ -141,9 +147,10 @@ def verify(
         measurements[label] = measured
         if measured.flag:
             reasons.append(f"{label}: {measured.flag}")
-    stability = None
+    stability = temperature = None
     if found is not None:
-        judged = Stability(temperature=stability_temperature(problem, config), steps=config.steps, cell=cell)
+        temperature = stability_temperature(problem, config)
+        judged = Stability(temperature=temperature, steps=config.steps, cell=cell)
         stability = measure(judged, relaxed, problem.material, **options)
         reasons += verdict(stability).reasons
     group = None
@@ -155,6 +162,7 @@ def verify(
         found=found,
         measurements=measurements,
         stability=stability,
+        temperature=temperature,
         space_group=group,
         reasons=reasons,
     )
@@ -172,17 +180,33 @@ def stability_temperature(problem: Problem, config: VerificationConfig) -> float
 
 
 def advantages(candidate: Verified, references: Sequence[Verified], label: str, target: Target) -> list[Advantage]:
-    """The candidate beside every reference that could be measured, in one target."""
+    """The candidate beside every reference that could be measured, in one target.
+
+    Energies per atom of other compositions say nothing; those of the pure crystals are added up in the candidate's
+    composition: what its species have apart.
+    """
     own = candidate.measurements.get(label)
     if own is None:
         return []
-    found = []
-    for reference in references:
-        other = reference.measurements.get(label)
-        if other is not None:
-            gain, stderr = target.advantage(own, other)
-            found.append(Advantage(reference=reference.name, gain=gain, stderr=stderr))
-    return found
+    beside = {each.name: each.measurements[label] for each in references if label in each.measurements}
+    if own.unit.endswith("/atom"):
+        shares, pure = _shares(candidate.structure), {}
+        for each in references:
+            if each.name in beside and _shares(each.structure) != shares:
+                found = beside.pop(each.name)
+                if len(set(each.structure.symbols)) == 1:
+                    pure[each.structure.symbols[0]] = found
+        if len(shares) > 1 and set(shares) <= set(pure):
+            value = sum(share * pure[symbol].value for symbol, share in shares.items())
+            stderr = math.hypot(*(share * pure[symbol].stderr for symbol, share in shares.items()))
+            beside[f"{' and '.join(sorted(shares))} apart"] = replace(own, value=value, stderr=stderr)
+    gains = {name: target.advantage(own, other) for name, other in beside.items()}
+    return [Advantage(reference=name, gain=gain, stderr=stderr) for name, (gain, stderr) in gains.items()]
+
+
+def _shares(structure: Atoms) -> dict[str, float]:
+    """Of each species in the atoms."""
+    return {symbol: count / len(structure) for symbol, count in Counter(structure.symbols).items()}
 
 
 def _same(first: Atoms, second: Atoms) -> bool:
