@@ -8,8 +8,10 @@ import matdesign
 from matdesign.config import load_design
 from matdesign.design.orderings import orderings
 from matdesign.design.problem import open_problem
+from matdesign.design.references import references
 from matdesign.design.spaces import Decorations
-from matdesign.properties import find, measure
+from matdesign.design.survey import survey
+from matdesign.properties import Cache, find, measure
 from matdesign.properties.symmetry import SpaceGroup
 
 NIAL = (
@@ -47,7 +49,9 @@ SMALL = (
     [((4, 4, 4), [32, 32], 2 + 5), ((4, 4, 4), [48, 16], 7), ((3, 3, 3), [18, 9], 3)],
 )
 def test_all_ordered_alloys_of_few_atoms_are_found(repeat, counts, number):
-    """Hart and Forcade, Phys. Rev. B 77, 224115 (2008): fcc has 2, 3 and 12 of two, three and four atoms, up to an exchange of names."""
+    """As many as Hart and Forcade count (Phys. Rev. B 77, 224115, 2008): on fcc 2, 3 and 12 of two, three and four
+    atoms, those that an exchange of the species turns into each other counted once.
+    """
     space = Decorations(bulk("Ni", "fcc", a=3.6) * repeat, ["Ni", "Al"], counts)
     found = orderings(space)
     assert len(found) == number
@@ -110,3 +114,15 @@ def test_an_energy_is_minimised_and_compared_with_the_pure_crystals_apart(tmp_pa
     apart = (known["pure Si"] + known["pure Ge"]) / 2
     assert beside["Ge and Si apart"] == pytest.approx(apart - min(values), abs=1e-9)
     assert "worse than Ge and Si apart" in (tmp_path / "run" / "summary.txt").read_text()
+
+
+@pytest.mark.parametrize(("value", "warnings"), [(-4.5, 1), (-4.232, 0)])
+def test_a_value_that_pure_crystals_alone_have_is_warned_of(value, warnings):
+    """Half and half has about -4.23 eV/atom however it is ordered, pure silicon -4.63."""
+    config = load_design([*SIGE, "target=hit", "target.property=relaxed_energy", f"target.value={value}"])
+    problem = open_problem(config)
+    own = config.material.structure.build(config.material, seed=0)
+    known = references(problem.space, problem.material, own, count=1, seed=0)
+    found = survey(problem, known, seed=0, cache=Cache(None))
+    assert found.values["relaxed_energy"]["pure Si"] < -4.6
+    assert len(found.warnings) == warnings

@@ -43,6 +43,7 @@ def survey(problem: Problem, references: Mapping[str, Atoms], *, seed: int, cach
     objective = problem.objective(seed=seed, cache=cache)
     entries = [objective(objective.settled(problem.space.random(rng))) for _ in range(RANDOM)]
     _check_reachable(problem, [dict(entry.measurements) for entry in entries])
+    composition = sorted(problem.space.structure(entries[0].design).numbers)
     values: dict[str, dict[str, float]] = {}
     scales: dict[str, float] = {}
     warnings = []
@@ -58,7 +59,9 @@ def survey(problem: Problem, references: Mapping[str, Atoms], *, seed: int, cach
                 continue  # a reference that the property makes no sense for
             known[name] = found.value
         values[label] = drawn | known
-        numbers = list(values[label].values())
+        # What a pure crystal has says nothing of what an alloy can have.
+        numbers = list(drawn.values())
+        numbers += [known[name] for name in known if sorted(references[name].numbers) == composition]
         if not numbers:
             raise InputError(
                 f"{label} could not be measured on any of {RANDOM} random designs: check the target, the constraints "

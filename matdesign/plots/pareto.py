@@ -90,5 +90,6 @@ def pareto(x: Objective, y: Objective, *, names: Sequence[str] = (), groups: Seq
         axes.axvline(x.target, color="#666666", linestyle="--", linewidth=1)
     if y.target is not None:
         axes.axhline(y.target, color="#666666", linestyle="--", linewidth=1)
+    axes.locator_params(axis="x", nbins=5)  # candidates may agree in all but the last digits, which are long then
     axes.legend()
     return figure
