@@ -224,11 +224,13 @@ def _render(arguments: argparse.Namespace) -> int:
 
 def _view(arguments: argparse.Namespace) -> int:
     from matdesign.design.look import FLAGS, Look
+    from matdesign.design.run import is_design
     from matdesign.design.view import export_page, in_browser, view_file, view_run, window_here
 
     run: Path = arguments.run
+    flies = run.is_dir() and not is_design(run)
     if arguments.export:
-        own = _own_settings(arguments, ("frames", "fps", "seed") if run.is_dir() else LOOKS)
+        own = _own_settings(arguments, ("frames", "fps", "seed") if flies else LOOKS)
         print(export_page(run, Look.of(own), arguments.export))
         return 0
     address = {"host": "127.0.0.1", "port": "0", "window": "false"}
@@ -241,7 +243,7 @@ def _view(arguments: argparse.Namespace) -> int:
         raise InputError(f"window={address['window']} cannot be read: use true or false")
     in_window = FLAGS[address["window"]]
     show = window_here() if in_window else partial(in_browser, host=address["host"], port=int(address["port"]))
-    if run.is_dir():
+    if flies:
         view_run(run, arguments.settings, arguments.config_dir, show)
     else:
         view_file(run, Look.of(_own_settings(arguments, LOOKS)), show)
@@ -380,10 +382,11 @@ VERBS = {
     ),
     "view": Verb(
         summary="watch the trained policy of a run, or a structure file, in a browser or a window",
-        description="Serves a page that shows the policy of RUN at work, or the structure, trajectory or recording in\n"
-        "the file RUN: pause, step, change the speed, pick an atom or agent to read it. Only who knows the printed\n"
-        "address can open it. --export writes a page that replays it anywhere, without a network. With window=true\n"
-        "a window of this machine shows the same, and the keyboard can steer an agent of a game.",
+        description="Serves a page that shows the policy of RUN at work, the search of a design, or the structure,\n"
+        "trajectory or recording in the file RUN: pause, step, change the speed, pick an atom or agent to read it.\n"
+        "Only who knows the printed address can open it. --export writes a page that replays it anywhere, without a\n"
+        "network. With window=true a window of this machine shows the same, and the keyboard can steer an agent of a\n"
+        "game.",
         run=_view,
         takes_run=True,
         settings="  window=true            in a window (needs matdesign[window]; h in it lists its keys)\n"

@@ -11,12 +11,15 @@ import torch
 from matdesign import load
 from matdesign.agents.checkpoint import load_checkpoint, save_checkpoint
 from matdesign.agents.train import last_checkpoint
+from matdesign.cli import main
 from matdesign.config import load_design
 from matdesign.design import searching
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.job import check_design, design
+from matdesign.design.look import Look
 from matdesign.design.objective import Objective, search
 from matdesign.design.outcome import OUTCOME
+from matdesign.design.picture import recorded
 from matdesign.design.problem import open_problem
 from matdesign.design.run import RunFolder
 from matdesign.design.searchers import SEARCHERS, make_searcher, suited
@@ -153,12 +156,16 @@ def test_a_damaged_folder_is_refused_in_one_line(finished, tmp_path, name, conte
     assert content is not None or not (tmp_path / name).exists()  # nor made empty
 
 
-def test_a_folder_without_results_says_what_it_is(finished, tmp_path):
+def test_a_folder_without_results_says_what_it_is(finished, tmp_path, capsys):
     with pytest.raises(InputError, match="no run folder"):
         load(tmp_path)
     (tmp_path / "status.json").write_bytes((finished / "status.json").read_bytes())
     with pytest.raises(InputError, match="not finished"):
         load(tmp_path)
+    with pytest.raises(InputError, match="not finished"):
+        recorded(tmp_path, Look())
+    assert main(["view", str(tmp_path)]) == 2
+    assert "not finished" in capsys.readouterr().err
     with pytest.raises(InputError, match="cannot be read"):
         load(finished).atoms(10**9)
 

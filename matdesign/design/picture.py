@@ -10,6 +10,7 @@ from ase import Atoms
 from matdesign.design.export import BEST, EXPORTS, best_structure
 from matdesign.design.look import Look
 from matdesign.design.progress import counted, progress
+from matdesign.design.run import is_design
 from matdesign.errors import InputError
 from matdesign.render.camera import natural_camera
 from matdesign.render.film import pictures
@@ -71,9 +72,7 @@ def recorded(source: Path, look: Look) -> Recording:
     """A search of a design, a flight of the policy of a run, or what a file holds; raises as `render_job` does."""
     if not source.is_dir():
         return _stored(source, look)
-    from matdesign.design.store import DATABASE  # torch, which files do not need
-
-    return _searched(source, look) if (source / DATABASE).is_file() else _flown(source, look)
+    return _searched(source, look) if is_design(source) else _flown(source, look)
 
 
 def _structure(folder: Path) -> Atoms | None:

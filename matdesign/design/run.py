@@ -131,6 +131,14 @@ class RunFolder:
             os.close(self._directory)
 
 
+def is_design(folder: Path) -> bool:
+    """Whether it is the folder of a design, finished or not."""
+    try:
+        return bool(json.loads((folder / "status.json").read_text())["verb"] == "design")
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return False
+
+
 def provenance(config: Config | DesignConfig) -> dict[str, Any]:
     """Where a result comes from: versions, machine, command line, seed and potential.
 

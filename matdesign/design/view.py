@@ -53,12 +53,12 @@ def view_run(folder: Path, settings: Sequence[str], config_dir: Path | None, sho
 
 
 def view_file(file: Path, look: Look, show: Show) -> None:
-    """Show a structure, a trajectory or a recording.
+    """Show a structure, a trajectory, a recording or, of the folder of a design, its search.
 
     Raises:
-        InputError: a file that cannot be read, or nothing to show it on.
+        InputError: a file that cannot be read, a design that is not finished, or nothing to show it on.
     """
-    if file.suffix == SUFFIX:
+    if file.suffix == SUFFIX or file.is_dir():
         show(Replay(recorded(file, look), title=file.name))
         return
     trajectory = read_trajectory(file, species=look.species, frames=look.frames or slice(None))
