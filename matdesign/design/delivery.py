@@ -21,7 +21,7 @@ MOST_INPUTS = 8  # files that repeat one sample of a measurement
 
 
 def deliver(config: DesignConfig, problem: Problem, folder: Path, candidates: Sequence[Verified]) -> None:
-    """Writes every candidate in every format, the best one under that name, with the input that repeats its measurement."""
+    """Writes every candidate in every format, the best one by that name, and the input that repeats its measurement."""
     for index, each in enumerate(candidates):
         values = {label: str(measured) for label, measured in each.measurements.items()}
         name, energy = BEST if index == 0 else f"candidate-{index + 1}", _energy(each.structure, problem)
