@@ -78,7 +78,7 @@ def test_which_frames_and_how_fast(approach, tmp_path):
     render_job(approach, tmp_path / "at-%02d.png", look(*FLAT, "frames=-2:"))
     one, other = (np.asarray(Image.open(tmp_path / f"at-0{i}.png")) for i in (0, 1))
     assert centres(one)[1] > centres(other)[1]
-    with pytest.raises(InputError, match=r"approach\.extxyz' has no structure among the frames"):
+    with pytest.raises(InputError, match=r"approach\.extxyz' holds no structure"):
         render_job(approach, tmp_path / "b.gif", look("frames=20:"))
 
 

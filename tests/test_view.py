@@ -219,7 +219,7 @@ def test_view_exports_what_it_would_serve(run, tmp_path, capsys):
         (["{run}", "--export", "page.pdf"], "must end in .html"),
         (["{run}", "--export", "page.html", "port=80"], "port"),
         (["{file}", "colour=mass"], "unknown setting 'colour=mass'; did you mean color?"),
-        (["{file}", "frames=9"], "no structure among the frames"),
+        (["{file}", "frames=9"], "holds no structure"),
     ],
 )
 def test_what_cannot_be_viewed_is_said_in_one_line(run, tmp_path, capsys, monkeypatch, arguments, message):

@@ -79,7 +79,7 @@ class Objective:
     ) -> None:
         self.space = space
         self.targets = labels([targets] if isinstance(targets, Target) else targets)
-        self.constraints = labels(constraints)
+        self.constraints = labels(constraints, self.targets)
         self.entries: list[Entry] = []
         self.cost = Cost()
         self._known: dict[bytes, Entry] = {}

@@ -82,7 +82,7 @@ def survey(problem: Problem, references: Mapping[str, Atoms], *, seed: int, cach
 
 def _check_reachable(problem: Problem, measured: list[dict[str, Measurement]]) -> None:
     """Refuses a bound on what every design of this space has alike, where that value breaks it."""
-    for label, constraint in labels(problem.constraints).items():
+    for label, constraint in labels(problem.constraints, problem.targets).items():
         values = [found[label].value for found in measured if label in found]
         if len(values) == len(measured) > 1 and np.ptp(values) <= 1e-9 * max(1.0, abs(values[0])) and math.isfinite(
             values[0]

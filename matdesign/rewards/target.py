@@ -1,7 +1,7 @@
 """`Target`: what a property should become; `Constraint`: what it must keep."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
@@ -101,12 +101,12 @@ class Asked(Protocol):
 T = TypeVar("T", bound=Asked)
 
 
-def labels(asked: Sequence[T]) -> dict[str, T]:
-    """Each under its property's name; the second of a name with " (2)" behind it, and so on."""
+def labels(asked: Sequence[T], taken: Collection[str] = ()) -> dict[str, T]:
+    """Each under its property's name; where that is taken, as by one before it, with " (2)" behind it, and so on."""
     found: dict[str, T] = {}
     for each in asked:
         name, count = each.property.name, 1
-        while (label := name if count == 1 else f"{name} ({count})") in found:
+        while (label := name if count == 1 else f"{name} ({count})") in {*found, *taken}:
             count += 1
         found[label] = each
     return found
