@@ -68,7 +68,7 @@ space = Decorations(lattice, material.species, [4, 4], groups=layers(lattice, 0)
 target = Target(property=find("device_conductivity_lattice_dynamics")(), goal="minimise")
 objective = Objective(space, target, material)
 search(PolicySearch(space, seed=0), objective, budget=8)
-print(objective.best.design, objective.best.measurement)
+print(objective.best.design, objective.best.measurements)
 ```
 
 This page is written by `docs/properties.py` from the docstrings in `matdesign/properties/`.

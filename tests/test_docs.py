@@ -13,7 +13,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # Of a design that has a second property for its verification.
 SHRUNK = ("agent.ppo.total_agent_steps", "evaluation.episodes", "search.designs")  # whatever the page says
-QUICK = ("target.verified_by.steps=200", "target.verified_by.equilibration=100")
+QUICK = (
+    "material.structure.repeat=[4,2,2]",
+    "target.verified_by.slab=0.25",
+    "target.verified_by.steps=200",
+    "target.verified_by.equilibration=100",
+)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # What the pages show takes minutes; a test takes the same commands through the same code with small budgets.
 SMALL = {
