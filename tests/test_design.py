@@ -222,16 +222,16 @@ def test_several_goals_have_a_front(tmp_path):
 
 def test_the_report_shows_the_front_of_two_goals_and_escapes_what_it_shows(tmp_path):
     also = "target.also=[{property: {name: warren_cowley}, goal: maximise}]"
-    folder = tmp_path / "<b>run"
-    made(folder, *SMALL, also, "search.designs=6", "verification.candidates=1")
+    folder = tmp_path / "run <b>"
+    made(f"'{folder}'", *SMALL, also, "search.designs=6", "verification.candidates=1")
     results = load(folder)
     progress, front = search_figures(results)
     assert "property evaluations" in progress.axes[0].get_xlabel()
     assert "warren cowley" in front.axes[0].get_ylabel()
     assert set(results.best.record["measurements"]) == {LABEL, "warren_cowley"}
     page = (folder / "report.html").read_text()
-    assert "<b>run" not in page
-    assert "&lt;b&gt;run" in page
+    assert "run <b>" not in page
+    assert "run &lt;b&gt;" in page
     assert page.count("<img") == 4  # a comparison for each goal, the progress and the front
 
 
