@@ -1,16 +1,21 @@
 """Draws pictures of the documentation into docs/images.
 
 python docs/figures.py design RUN NAME     a random arrangement and the best candidate of a `matdesign design`
-python docs/figures.py rollout RUN NAME    the first and the last frame of a flight of a `matdesign train`
+python docs/figures.py rollout RUN NAME [KEY=VALUE ...]
+                                           the first and the last frame of a flight of a `matdesign train`, as set
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from matdesign import load
-from matdesign.design.rollout import record_run
+from matdesign.config import load_stored
+from matdesign.design.assembly import make_policy, open_vector
+from matdesign.design.rollout import rollout as flight
+from matdesign.design.training import trained_policy
 from matdesign.render.atoms import scene_from_atoms, touching_radii
 from matdesign.render.camera import Camera, natural_camera
 from matdesign.render.image import render, save, side_by_side
@@ -18,6 +23,7 @@ from matdesign.render.shading import FINE
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (640, 400)  # of each half
+FRAMES = 400
 
 
 def design(run: Path) -> Image.Image:
@@ -35,10 +41,13 @@ def design(run: Path) -> Image.Image:
     return side_by_side(images, said)
 
 
-def rollout(run: Path) -> Image.Image:
+def rollout(run: Path, settings: Sequence[str]) -> Image.Image:
     """Where a flight begins and ends."""
-    recording = record_run(run)
-    scenes = [recording[0], recording[-1]]
+    config = load_stored(run / "config.yaml", [*settings, "env.envs=1"])
+    with open_vector(config, own_memory=True) as vector:
+        policy = trained_policy(run, make_policy(config, vector))
+        scenes = [scene for scene, _ in flight(vector, policy, seed=config.evaluation.seed, frames=FRAMES)]
+    scenes = [scenes[0], scenes[-1]]
     camera = natural_camera(scenes[1])
     return side_by_side([render(scene, size=SIZE, camera=camera, quality=FINE) for scene in scenes], ["start", "end"])
 
@@ -49,11 +58,11 @@ def _reach(scene) -> float:
 
 def main() -> None:
     """Draws one picture."""
-    kinds = {"design": design, "rollout": rollout}
-    if len(sys.argv) != 4 or sys.argv[1] not in kinds:
+    if len(sys.argv) < 4 or sys.argv[1] not in ("design", "rollout"):
         sys.exit(__doc__)
-    path = IMAGES / f"{sys.argv[3]}.png"
-    save(kinds[sys.argv[1]](Path(sys.argv[2])), path)
+    kind, run, name, *settings = sys.argv[1:]
+    path = IMAGES / f"{name}.png"
+    save(design(Path(run)) if kind == "design" else rollout(Path(run), settings), path)
     print(path)
 
 
