@@ -97,7 +97,8 @@ def design(config: DesignConfig, run: RunFolder) -> None:
 
     What a search found before it was stopped is stored and reported all the same, not verified.
     """
-    cache = Cache(run.path / CACHE)
+    folder = run.path.resolve()  # worker processes may be at home elsewhere
+    cache = Cache(folder / CACHE)
     problem = open_problem(config)
     own = config.material.structure.build(config.material, seed=config.seed)
     known = references(problem.space, problem.material, own, count=config.verification.references, seed=config.seed)
@@ -114,7 +115,7 @@ def design(config: DesignConfig, run: RunFolder) -> None:
         if method in TRAINED:
             training |= train_policy(config, problem, run, method, cache)
     try:
-        early = run_searches(config, asked, run.path, dict(surveyed.scales))
+        early = run_searches(config, asked, folder, dict(surveyed.scales))
         surveyed = replace(surveyed, warnings=(*surveyed.warnings, *early))
     except (Interrupted, KeyboardInterrupt) as error:
         stopped = error
