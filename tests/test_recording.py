@@ -18,7 +18,7 @@ from matdesign.scene import ColourBar, Legend, Scene, Text
 from matdesign.sim import Simulation
 from matdesign.vector import Vector
 
-ENVIRONMENTS = {"squared": {}, "snake": {}, "pong": {}, "breakout": {}, "boids": {}, "drone_swarm": {}}
+ENVIRONMENTS = {"squared": {}, "snake": {}, "pong": {}, "breakout": {}, "cartpole": {}, "boids": {}, "drone_swarm": {}}
 LEGENDS = (
     Legend(),
     Legend(

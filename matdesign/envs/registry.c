@@ -5,14 +5,16 @@ extern const Environment environment_atoms;
 extern const Environment environment_boids;
 extern const Environment environment_breakout;
 extern const Environment environment_bridge;
+extern const Environment environment_cartpole;
 extern const Environment environment_drone_swarm;
 extern const Environment environment_pong;
 extern const Environment environment_snake;
 extern const Environment environment_squared;
 
 static const Environment *const built_in[] = {
-    &environment_atoms, &environment_boids, &environment_breakout, &environment_bridge, &environment_drone_swarm,
-    &environment_pong,  &environment_snake, &environment_squared,
+    &environment_atoms,    &environment_boids,       &environment_breakout, &environment_bridge,
+    &environment_cartpole, &environment_drone_swarm, &environment_pong,     &environment_snake,
+    &environment_squared,
 };
 
 enum { COUNT = sizeof built_in / sizeof built_in[0] };

@@ -1,9 +1,9 @@
-/* test_games.c: snake, boids, Breakout, Pong and drones under settings and actions that nobody should give; and the same
- * run whatever the number of threads. */
+/* test_games.c: snake, boids, Breakout, Pong, CartPole and drones under settings and actions that nobody should give; and
+ * the same run whatever the number of threads. */
 #include "check.h"
 
 extern const Environment environment_snake, environment_boids, environment_breakout, environment_pong,
-    environment_drone_swarm;
+    environment_cartpole, environment_drone_swarm;
 
 enum { MOST = 6 };
 
@@ -19,6 +19,8 @@ static const Case cases[] = {
     {&environment_pong, 5, {"horizon", "opponent_speed"}, {7, 0}},
     {&environment_breakout, 5, {"frameskip"}, {1}},
     {&environment_breakout, 5, {"frameskip", "balls", "horizon"}, {64, 1, 9}},
+    {&environment_cartpole, 5, {NULL}, {0}},
+    {&environment_cartpole, 5, {"horizon"}, {1}},
     {&environment_snake, 5, {NULL}, {0}},
     {&environment_snake, 3, {"snakes", "width", "height", "food", "vision"}, {2, 4, 4, 2, 2}},
     {&environment_snake, 3, {"snakes", "width", "height", "food", "vision"}, {12, 9, 9, 4, 7}},
