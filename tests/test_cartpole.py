@@ -108,5 +108,5 @@ def test_scene_shows_the_pole_on_the_cart() -> None:
         x, _, angle, _ = vector.observations[0]
     assert angle < -0.05
     assert scene.boxes[1, 0] == pytest.approx(x)
-    assert scene.spheres[0, :2] == pytest.approx([x, 0.0])
-    assert scene.spheres[-1, :2] == pytest.approx([x + np.sin(angle), np.cos(angle)], abs=1e-6)
+    assert scene.spheres[0, :3] == pytest.approx([x, 0.0, 0.0])
+    assert scene.spheres[-1, :3] == pytest.approx([x + np.sin(angle), 0.0, np.cos(angle)], abs=1e-6)

@@ -107,13 +107,13 @@ static inline void cartpole_step(Cartpole *c) {
 }
 
 static void cartpole_draw(Cartpole *c, Scene *scene) {
-    double track[3] = {0, -0.3, 0}, track_edges[3] = {2 * FARTHEST + 0.8, 0.05, 0.6};
-    double cart[3] = {c->x, -0.1, 0}, cart_edges[3] = {0.6, 0.3, 0.3};
+    double track[3] = {0, 0, -0.3}, track_edges[3] = {2 * FARTHEST + 0.8, 0.5, 0.05};
+    double cart[3] = {c->x, 0, -0.12}, cart_edges[3] = {0.6, 0.3, 0.24};
     scene_box(scene, track, track_edges, 0x202830FF);
     scene_box(scene, cart, cart_edges, 0x30C0E0FF);
     for (int i = 0; i <= LINKS; i++) { /* boxes stand straight, so the pole is a row of balls */
         double along = 2.0 * HALF_LENGTH * i / LINKS;
-        scene_sphere(scene, c->x + along * sin(c->angle), along * cos(c->angle), 0, 0.045, 0xE0A050FF);
+        scene_sphere(scene, c->x + along * sin(c->angle), 0, along * cos(c->angle), 0.045, 0xE0A050FF);
     }
 }
 
