@@ -86,7 +86,9 @@ class PolicyConfig:
     Attributes:
         kind: "equivariant" for atoms, "convolutional" for pictures, "mlp" for anything; "auto" takes the first that
             fits.
-        hidden: sizes of the tanh layers.
+        hidden: sizes of the hidden layers.
+        activation: behind each of them (mlp).
+        shared: policy and value function share the hidden layers (mlp).
         log_sigma: initial logarithm of the standard deviation of continuous actions, in units of the action.
         log_sigma_minimum: its lower bound (equivariant).
         log_sigma_maximum: its upper bound (equivariant).
@@ -94,6 +96,8 @@ class PolicyConfig:
 
     kind: Literal["auto", "mlp", "equivariant", "convolutional"]
     hidden: list[Annotated[int, Range(1, 4096)]]
+    activation: Literal["tanh", "gelu", "relu"]
+    shared: bool
     log_sigma: Annotated[float, Range(-20, 5)]
     log_sigma_minimum: Annotated[float, Range(-20, 5)]
     log_sigma_maximum: Annotated[float, Range(-20, 5)]
@@ -114,7 +118,9 @@ class AgentConfig:
         ppo: hyperparameters.
         policy: network.
         device: where the network lives; "auto" takes CUDA where there is one.
+        precision: of products of matrices; parameters are float32 always.
         threads: CPU threads of torch.
+        affinity: CPU cores that this process and its threads stay on; None: any.
         time_limit: wall-clock seconds of training; None for no limit other than ppo.total_agent_steps.
         checkpoint_every: seconds between two checkpoints.
         checkpoint: of a trained policy to go on from, or to use without training (design); a file or a run's folder.
@@ -123,7 +129,9 @@ class AgentConfig:
     ppo: PPOConfig
     policy: PolicyConfig
     device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["float32", "bfloat16"]
     threads: Annotated[int, Range(1, 1024)]
+    affinity: list[Annotated[int, Range(0, 65535)]] | None
     time_limit: Annotated[float, Range(0, 1e9)] | None
     checkpoint_every: Annotated[float, Range(0, 1e9)]
     checkpoint: str | None = None

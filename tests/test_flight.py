@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from matdesign.agents.actor import Actor
 from matdesign.agents.policies import MLPPolicy
 from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector
@@ -85,7 +86,7 @@ def test_flights_do_not_favour_agents_that_end_early():
         vector.reset(3)
         generator, ended = torch.Generator().manual_seed(3), np.zeros(8, int)
         while ended.min() < 1:
-            vector.actions[...] = policy.act(torch.from_numpy(vector.observations), generator)
+            vector.actions[...] = Actor(policy, generator)(torch.from_numpy(vector.observations))
             vector.step()
             ended += vector.terminals | vector.truncations
     assert flight.figures["episodes"] >= 8

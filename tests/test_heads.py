@@ -5,6 +5,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from matdesign.agents.actor import Actor
 from matdesign.agents.convolution import ConvolutionalPolicy
 from matdesign.agents.distributions import Head
 from matdesign.agents.policies import MLPPolicy
@@ -38,8 +39,8 @@ def test_equal_choices_may_be_given_as_one_number() -> None:
     one, other = (MLPPolicy(4, 2, choices, seed=3) for choices in (3, (3, 3)))
     seen = torch.randn(5, 4)
     generator = torch.Generator().manual_seed(2)
-    actions = one.act(seen, generator)
-    assert torch.equal(actions, other.act(seen, generator.manual_seed(2)))
+    actions = Actor(one, generator)(seen)
+    assert torch.equal(actions, Actor(other, generator.manual_seed(2))(seen))
 
 
 @pytest.mark.parametrize("choices", [(6,), ()])

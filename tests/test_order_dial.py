@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from systems import fcc, material
 from test_atoms_env import open_vector, split
 
+from matdesign.agents.actor import Actor
 from matdesign.agents.equivariant import EquivariantPolicy
 from matdesign.config import load
 from matdesign.design import assembly
@@ -159,9 +160,9 @@ def test_policy_turns_with_the_world():
     near = rows[:, end:].view(len(rows), layout.neighbours, -1).clone()
     near[..., :3], near[..., 3:6] = near[..., :3] @ rotation.T, near[..., 3:6] @ rotation.T
     turned[:, end:] = near.flatten(1)
-    expected = policy.act(rows, None) @ rotation.T
+    expected = Actor(policy)(rows) @ rotation.T
     assert expected.abs().max() > 1e-4
-    torch.testing.assert_close(policy.act(turned, None), expected, atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(Actor(policy)(turned), expected, atol=1e-5, rtol=1e-3)
 
 
 # ------------------------------------------------------------------------------------------------------------ reward

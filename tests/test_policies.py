@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from matdesign.agents.actor import Actor
 from matdesign.agents.distributions import Categorical, Gaussian
 from matdesign.agents.equivariant import EquivariantPolicy
 from matdesign.agents.normalise import ReturnScale, RunningStatistics
@@ -139,7 +140,7 @@ def test_action_is_the_weighted_sum_of_the_observed_vectors():
     neighbours = rows[0, LAYOUT.scalars + 3 * LAYOUT.vectors :].view(LAYOUT.neighbours, -1)
     weights = (3 - neighbours[:, 6]).clamp(0, 1) * neighbours[:, 7]
     drift = (weights[:, None] * neighbours[:, 3:6]).sum(0) / max(float(weights.sum()), 1.0)
-    assert torch.allclose(policy.act(rows, None)[0], 0.7 * goal - 0.2 * drift)
+    assert torch.allclose(Actor(policy)(rows)[0], 0.7 * goal - 0.2 * drift)
 
 
 @pytest.mark.parametrize(("vectors", "neighbours"), [(1, 0), (3, 4), (0, 2)])
@@ -148,7 +149,7 @@ def test_smaller_layouts_work(vectors, neighbours):
     policy = EquivariantPolicy(layout)
     rows = atoms_rows(layout, 5, dtype=torch.float32)
     assert policy.encode(rows).shape == (5, policy.invariants + 3 * policy.basis)
-    assert policy.act(rows, generator()).shape == (5, 3)
+    assert Actor(policy, generator())(rows).shape == (5, 3)
 
 
 def test_gaussian_agrees_with_torch():
@@ -181,9 +182,9 @@ def test_categorical_agrees_with_torch():
 def test_mlp_policy_takes_floats_and_bytes_and_gives_both_kinds_of_action(dtype, choices):
     policy = MLPPolicy(6, 2, choices, seed=1)
     rows = (torch.rand(10, 6, generator=generator()) * 9).to(dtype)
-    actions = policy.act(rows, generator())
+    actions = Actor(policy, generator())(rows)
     assert actions.shape == (10, 2)
-    assert torch.equal(policy.act(rows, None), policy.act(rows, None))
+    assert torch.equal(Actor(policy)(rows), Actor(policy)(rows))
     if choices:
         assert set(actions.flatten().tolist()) <= {0, 1, 2, 3}
     distribution, values = policy(policy.encode(rows))

@@ -1,17 +1,24 @@
 """PPO against slow definitions of its parts, and on tasks whose solution is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from matdesign.agents.actor import Actor
+from matdesign.agents.advantages import advantages_and_targets
 from matdesign.agents.equivariant import EquivariantPolicy
+from matdesign.agents.minibatches import shuffled
 from matdesign.agents.policies import MLPPolicy
-from matdesign.agents.ppo import PPO, PPOConfig, generalised_advantages
+from matdesign.agents.ppo import PPO
+from matdesign.agents.ppo_config import PPOConfig
 from matdesign.envs.layout import AtomsLayout
 from matdesign.errors import InputError, MatdesignError
 from matdesign.vector import Vector
+
+CONSTANT = PPOConfig(learning_rate=3e-3, learning_rate_schedule="constant")
 
 
 @pytest.fixture(autouse=True)
@@ -177,12 +184,14 @@ def test_advantages_agree_with_the_definition(lam):
     masks = rng.random(shape) > 0.05
     masks[1:][(terminals | truncations)[:-1]] = False
     rewards, values = rng.normal(size=shape), rng.normal(size=(26, 40))
-    ours = generalised_advantages(
+    ours, targets = advantages_and_targets(
         *(torch.from_numpy(array) for array in (rewards, values, terminals, masks)),
         gamma=0.97,
         gae_lambda=lam,
     )
-    assert ours.numpy() == pytest.approx(slow_advantages(rewards, values, terminals, truncations, masks, 0.97, lam))
+    expected = slow_advantages(rewards, values, terminals, truncations, masks, 0.97, lam)
+    assert ours.numpy() == pytest.approx(expected)
+    assert targets.numpy() == pytest.approx(expected + values[:-1])
 
 
 @pytest.mark.parametrize(("truncated", "expected"), [(True, 10.0), (False, (1 + 1.9 + 2.71 + 3.439) / 4)])
@@ -195,7 +204,7 @@ def test_value_of_truncated_episodes_is_that_of_the_endless_task(truncated, expe
         gae_lambda=1.0,
         learning_rate=0.02,
         normalise_returns=False,
-        anneal=False,
+        learning_rate_schedule="constant",
         gradient_clip=10.0,
     )
     task = Constant(truncated)
@@ -210,11 +219,18 @@ def test_value_of_truncated_episodes_is_that_of_the_endless_task(truncated, expe
 class Recorder(PPO):
     """Keeps the parameters before each gradient step and the gradient there."""
 
-    def _descend(self, loss):
+    def _descend(self, terms, learning_rate):
         before = {name: p.detach().double().numpy().copy() for name, p in self.policy.named_parameters()}
-        super()._descend(loss)
-        gradient = {name: p.grad.double().numpy().copy() for name, p in self.policy.named_parameters()}
-        self.__dict__.setdefault("steps", []).append((before, gradient))
+        step = self.optimizer.step
+
+        def recorded(learning_rate):
+            gradient = {name: p.grad.double().numpy().copy() for name, p in self.policy.named_parameters()}
+            self.__dict__.setdefault("steps", []).append((before, gradient))
+            step(learning_rate)
+
+        self.optimizer.step = recorded
+        super()._descend(terms, learning_rate)
+        self.optimizer.step = step
 
 
 def test_gradient_is_that_of_the_loss_written_out():
@@ -236,15 +252,16 @@ def test_gradient_is_that_of_the_loss_written_out():
     task = Line()
     ppo = Recorder(task, policy_for(task, hidden=()), config)
     ppo.iterate()
-    live = ppo.masks.numpy()
-    signals = [tensor.double().numpy() for tensor in (ppo.rewards, ppo.values)]
+    live = ppo.rollout.masks.numpy()
+    signals = [tensor.double().numpy() for tensor in (ppo.rollout.rewards, ppo.rollout.values)]
     assert not live[20].any()  # the reset after the time limit
     truncations = np.zeros_like(live)
     truncations[:-1] = ~live[1:]
-    advantages = slow_advantages(*signals, ppo.terminals.numpy(), truncations, live, 0.9, 0.8)
+    advantages = slow_advantages(*signals, ppo.rollout.terminals.numpy(), truncations, live, 0.9, 0.8)
     targets = (advantages + signals[1][:-1])[live]
     advantages = (advantages[live] - advantages[live].mean()) / advantages[live].std()
-    x, taken, log_probs = (t.double().numpy()[live] for t in (ppo.encoded[:-1], ppo.taken, ppo.log_probs))
+    seen = (ppo.rollout.encoded[:-1], ppo.rollout.taken, ppo.rollout.log_probs)
+    x, taken, log_probs = (tensor.double().numpy()[live] for tensor in seen)
     x = x / np.sqrt(1 + 1e-4)  # statistics were never gathered: mean 0, variance 1
 
     def loss(p):
@@ -282,12 +299,13 @@ def test_learning_stops_where_the_policy_has_moved_too_far():
 
 
 def test_minibatches_are_equal_parts_that_cover_the_rollout():
-    ppo = PPO(task := Endless(), policy_for(task), PPOConfig(minibatch=200, epochs=2))
-    parts = list(ppo._minibatches(512))
-    assert [len(part) for part in parts] == [171, 171, 170] * 2
-    for epoch in (parts[:3], parts[3:]):
-        assert torch.cat(epoch).sort().values.tolist() == list(range(512))
-    assert list(ppo._minibatches(0)) == []
+    generator = torch.Generator().manual_seed(0)
+    items = torch.arange(1000, 1512)
+    for _ in range(2):
+        parts = list(shuffled(items, 200, generator))
+        assert [len(part) for part in parts] == [171, 171, 170]
+        assert torch.cat(parts).sort().values.equal(items)
+    assert list(shuffled(items[:0], 200, generator)) == []
 
 
 def test_gradient_is_clipped():
@@ -302,7 +320,7 @@ def test_learning_rate_falls_to_zero_at_the_end():
     rates = [ppo.iterate()["train/learning_rate"] for _ in range(5)]
     assert rates == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4, 0])
     assert ppo.agent_steps == 5 * 512
-    ppo = PPO(task := Endless(), policy_for(task), PPOConfig(total_agent_steps=2048, anneal=False))
+    ppo = PPO(task := Endless(), policy_for(task), PPOConfig(total_agent_steps=2048, learning_rate_schedule="constant"))
     assert [ppo.iterate()["train/learning_rate"] for _ in range(5)] == [7e-4] * 5
 
 
@@ -405,7 +423,7 @@ def test_runs_resumed_twice_agree_and_begin_new_episodes():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda tensors: tensors.pop("adam.actor.0.bias.exp_avg"), "lacks adam.actor.0.bias.exp_avg"),
+        (lambda tensors: tensors.pop("optimizer.actor.0.bias.exp_avg"), "lacks optimizer.actor.0.bias.exp_avg"),
         (lambda tensors: tensors.update(other=torch.zeros(1)), "unknown other"),
         (
             lambda tensors: tensors.update({"policy.actor.0.bias": torch.zeros(3)}),
@@ -458,7 +476,7 @@ def test_a_broken_loss_changes_no_parameter():
 
     ppo = PPO(task := Huge(), policy_for(task), PPOConfig(normalise_returns=False))
     before = parameters(ppo).clone()
-    with pytest.raises(MatdesignError, match="the loss is"):
+    with pytest.raises(MatdesignError, match="a step of the gradient is not finite"):
         ppo.iterate()
     assert torch.equal(parameters(ppo), before)
 
@@ -480,36 +498,40 @@ def test_a_rollout_beyond_all_memory_is_refused():
 @pytest.mark.parametrize(("choices", "dtype"), [(0, np.float32), (5, np.float32), (5, np.uint8)])
 def test_learns_to_choose_what_is_shown(choices, dtype):
     task = Bandit(choices, dtype)
-    ppo = trained(task, 60, config=PPOConfig(learning_rate=3e-3, anneal=False))
+    ppo = trained(task, 60, config=CONSTANT)
     rows = np.eye(task.observations.shape[1], dtype=dtype)
-    actions = ppo.policy.act(torch.from_numpy(rows), None)[:, 0]
+    actions = Actor(ppo.policy)(torch.from_numpy(rows))[:, 0]
     chosen = actions if choices else (actions > 0).long()
     assert chosen.tolist() == list(range(len(rows)))
 
 
 def test_learns_to_go_to_a_target():
     task = Line()
-    ppo = trained(task, 80, config=PPOConfig(learning_rate=3e-3, anneal=False))
+    ppo = trained(task, 80, config=CONSTANT)
     task.reset(1234)
     for _ in range(19):
-        task.actions[:] = ppo.policy.act(torch.from_numpy(task.observations), None)
+        task.actions[:] = Actor(ppo.policy)(torch.from_numpy(task.observations))
         task.step()
     assert task.distance.mean() < 0.06  # 0.67 at the start
 
 
 def test_atoms_learn_which_vector_to_follow():
-    ppo = PPO(task := Swarm(), EquivariantPolicy(task.layout), PPOConfig(learning_rate=3e-3, anneal=False))
+    ppo = PPO(
+        task := Swarm(),
+        EquivariantPolicy(task.layout),
+        CONSTANT,
+    )
     for _ in range(40):
         ppo.iterate()
     task.reset(1234)
-    task.actions[:] = ppo.policy.act(torch.from_numpy(task.observations), None)
+    task.actions[:] = Actor(ppo.policy)(torch.from_numpy(task.observations))
     task.step()
     assert task.error.mean() < 0.12  # 0.80 for an action of 0
 
 
 def test_solves_squared():
     with Vector("squared", {"size": 5}, envs=256) as vector:
-        config = PPOConfig(learning_rate=2e-3, minibatch=2048, entropy_coefficient=0.01, anneal=False)
+        config = replace(CONSTANT, learning_rate=2e-3, minibatch=2048, entropy_coefficient=0.01)
         ppo = PPO(vector, MLPPolicy(vector.features, vector.action_dims, vector.choices), config, seed=1)
         perf = [ppo.iterate()["env/perf"] for _ in range(60)]
     assert perf[0] < 0.5
@@ -520,8 +542,9 @@ def test_figures_are_complete():
     figures = PPO(task := Line(), policy_for(task), PPOConfig()).iterate()
     assert set(figures) == {
         *("loss/policy", "loss/value", "policy/entropy", "policy/kl", "policy/clip_fraction"),
-        *("train/learning_rate", "train/return_scale"),
-        *("time/environment", "time/forward", "time/learn", "time/other", "env/episodes"),
+        *("train/learning_rate", "train/return_scale", "train/explained_variance"),
+        *(f"time/{part}" for part in ("environment", "forward", "copy", "learn", "other")),
+        "env/episodes",
     }
     assert all(value >= 0 for name, value in figures.items() if name.startswith("time/"))
 

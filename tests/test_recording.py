@@ -9,6 +9,7 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 
+from matdesign.agents.actor import Actor
 from matdesign.config import load
 from matdesign.design.assembly import open_vector
 from matdesign.design.rollout import _read, rollout
@@ -173,7 +174,7 @@ def test_looking_changes_nothing(name, settings):
         returns = np.zeros(alone.agents)
         for step in range(steps):
             if step:
-                alone.actions[:] = policy.act(torch.from_numpy(alone.observations), None).numpy()
+                alone.actions[:] = Actor(policy)(torch.from_numpy(alone.observations)).numpy()
                 alone.step()
             observations, rewards, masks, (scene, labels) = seen[step]
             assert observations.tobytes() == alone.observations.tobytes()
@@ -200,7 +201,7 @@ def test_looking_at_atoms_changes_nothing(choice):
             else:
                 vector.reset(4)
                 for _ in range(39):
-                    vector.actions[:] = policy.act(torch.from_numpy(vector.observations), None).numpy()
+                    vector.actions[:] = Actor(policy)(torch.from_numpy(vector.observations)).numpy()
                     vector.step()
             ends.append((vector.observations.tobytes(), vector.rewards.tobytes(), vector.scene(1).spheres.tobytes()))
     assert ends[0] == ends[1]

@@ -17,6 +17,7 @@ from browser import chromium, picture, wait_for, where
 from PIL import Image
 
 import matdesign
+from matdesign.agents.actor import Actor
 from matdesign.cli import main
 from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector
@@ -48,7 +49,7 @@ def test_a_rollout_is_bit_identical_whether_or_not_it_is_looked_at():
         vector.reset(7)
         unseen = []
         for _ in range(STEPS):
-            vector.actions[:] = policy.act(torch.from_numpy(vector.observations), None).numpy()
+            vector.actions[:] = Actor(policy)(torch.from_numpy(vector.observations)).numpy()
             vector.step()
             unseen.append((vector.observations.copy(), vector.rewards.copy()))
     with open_vector(config, own_memory=True) as vector:

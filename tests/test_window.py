@@ -9,6 +9,7 @@ from ase.build import bulk
 from display import xvfb
 from test_player import Counter
 
+from matdesign.agents.actor import Actor
 from matdesign.cli import main
 from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector
@@ -267,7 +268,7 @@ def test_a_rollout_is_bit_identical_with_a_window_and_goes_on_after_it(opened):
         vector.reset(7)
         unseen = []
         for _ in range(steps):
-            vector.actions[:] = policy.act(torch.from_numpy(vector.observations), None).numpy()
+            vector.actions[:] = Actor(policy)(torch.from_numpy(vector.observations)).numpy()
             vector.step()
             unseen.append((vector.observations.copy(), vector.rewards.copy()))
     with open_vector(config, own_memory=True) as vector:
@@ -298,13 +299,13 @@ def test_a_person_steers_a_snake_and_the_policy_the_others():
         player.pick(2)
         player.take_keyboard()
         for key, action in (("w", 1), ("d", 3), ("x", -1)):
-            others = policy.act(torch.from_numpy(vector.observations), None).numpy()
+            others = Actor(policy)(torch.from_numpy(vector.observations)).numpy()
             player.press(key)
             player.single_step()
             others[5] = action
             np.testing.assert_array_equal(vector.actions, others)
         player.take_keyboard()
-        others = policy.act(torch.from_numpy(vector.observations), None).numpy()
+        others = Actor(policy)(torch.from_numpy(vector.observations)).numpy()
         player.single_step()
         np.testing.assert_array_equal(vector.actions, others)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from matdesign.agents.distributions import Distribution, Head
-from matdesign.agents.policies import Policy
+from matdesign.agents.policies import Output, Policy, orthogonal
 
 CHANNELS = ((16, 8, 4), (32, 4, 2))  # filters, kernel, stride
 
@@ -49,12 +49,11 @@ class ConvolutionalPolicy(Policy):
             layers += [nn.Linear(size, outputs), nn.ReLU()]
             size = outputs
         self.trunk = nn.Sequential(*layers)
-        self.actor = nn.Linear(size, self.head.inputs)
-        self.critic = nn.Linear(size, 1)
-        for layer, gain in [*((layer, math.sqrt(2.0)) for layer in layers), (self.actor, 0.01), (self.critic, 1.0)]:
+        for layer in layers:
             if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.init.orthogonal_(layer.weight, gain, generator=generator)
-                nn.init.constant_(layer.bias, 0.0)  # type: ignore[arg-type]  # ours have one
+                orthogonal(layer, math.sqrt(2.0), generator)
+        self.actor = Output(size, self.head.inputs, gain=0.01, generator=generator)
+        self.critic = Output(size, 1, gain=1.0, generator=generator)
         self.log_sigma = self.head.log_sigma(log_sigma)
 
     def encode(self, observations: Tensor) -> Tensor:

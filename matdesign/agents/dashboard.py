@@ -16,7 +16,7 @@ from rich.text import Text
 
 LINE_EVERY = 10.0  # seconds between two plain lines
 SPEED_WINDOW = 20  # iterations over which speed and shares of time are averaged
-SHARES = ("environment", "forward", "learn", "other")
+SHARES = ("environment", "forward", "copy", "learn", "other")
 
 
 def duration(seconds: float) -> str:

@@ -3,56 +3,29 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from matdesign.agents.advantages import advantages_and_targets
+from matdesign.agents.distributions import Distribution
 from matdesign.agents.exploration import CommonNoise
-from matdesign.agents.normalise import ReturnScale
+from matdesign.agents.losses import FIGURES, Transitions, loss_terms
+from matdesign.agents.minibatches import prioritised, shuffled
+from matdesign.agents.normalise import ReturnScale, RunningStatistics
+from matdesign.agents.optimisers import Optimiser, scheduled
 from matdesign.agents.policies import Policy
 from matdesign.agents.ppo_config import PPOConfig
+from matdesign.agents.rollout import Rollout
 from matdesign.errors import InputError, MatdesignError
 
 if TYPE_CHECKING:
     from matdesign.vector import Batch
 
-
-def generalised_advantages(
-    rewards: Tensor,
-    values: Tensor,
-    terminals: Tensor,
-    masks: Tensor,
-    *,
-    gamma: float,
-    gae_lambda: float,
-) -> Tensor:
-    """Generalised advantage estimates (Schulman et al. 2015, arXiv:1506.02438, eq. 16).
-
-    A terminated step is not bootstrapped. A truncated one is, like any other, by the value of the next row: with
-    next-step autoreset that is the final observation of the episode. The step after it is the reset, and its mask of 0
-    keeps the next episode's rewards out of this one, so truncations need not be known here.
-
-    Args:
-        rewards: [steps, rows] float.
-        values: [steps + 1, rows] float, of the observation before each step and of the one after the last step.
-        terminals: [steps, rows] bool.
-        masks: [steps, rows] bool, 0 where no live agent acts; the last act of an agent that dies is its terminal.
-        gamma: discount.
-        gae_lambda: decay of the estimator.
-
-    Returns:
-        [steps, rows], 0 where the mask is.
-    """
-    deltas = (rewards + gamma * values[1:] * ~terminals - values[:-1]) * masks
-    decay = gamma * gae_lambda * masks.to(rewards.dtype)
-    advantages = torch.empty_like(rewards)
-    following = torch.zeros_like(rewards[0])
-    for t in range(len(rewards) - 1, -1, -1):
-        torch.addcmul(deltas[t], decay[t], following, out=advantages[t])
-        following = advantages[t]
-    return advantages
+Precision = Literal["float32", "bfloat16"]
 
 
 class PPO:
@@ -66,6 +39,7 @@ class PPO:
         policy: moved to `device` and changed in place.
         config: hyperparameters.
         device: "cpu", "cuda" or any other device of torch.
+        precision: of the products of matrices in the policy; parameters are float32.
         seed: 0 or greater.
 
     Attributes:
@@ -74,7 +48,14 @@ class PPO:
     """
 
     def __init__(
-        self, vector: "Batch", policy: Policy, config: PPOConfig, *, device: str = "cpu", seed: int = 0
+        self,
+        vector: "Batch",
+        policy: Policy,
+        config: PPOConfig,
+        *,
+        device: str = "cpu",
+        precision: Precision = "float32",
+        seed: int = 0,
     ) -> None:
         self.vector = vector
         self.policy = policy.to(device)
@@ -84,38 +65,30 @@ class PPO:
         self.agent_steps = 0
         self.iterations = 0
         self.generator = torch.Generator().manual_seed(seed)
-        self.optimizer = torch.optim.Adam(policy.parameters(), lr=config.learning_rate, eps=1e-5)
-        for parameter in policy.parameters():
-            self.optimizer.state[parameter] = {
-                "step": torch.zeros(()),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
+        self.optimizer = Optimiser(
+            policy, config.optimizer, learning_rate=config.learning_rate, weight_decay=config.weight_decay
+        )
         self.return_scale = ReturnScale(len(vector.rewards), config.gamma).to(self.device)
-
+        self.value_statistics = RunningStatistics(1).to(self.device)
+        self._precision = partial(
+            torch.autocast, self.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
+        )
         self.common_noise = CommonNoise(vector, config.common_noise) if config.common_noise else None
-        # Views on the environments' memory, and the rollout's own.
-        self.observations = torch.from_numpy(vector.observations)
-        self.actions = torch.from_numpy(vector.actions)
-        self.results = [torch.from_numpy(array) for array in (vector.rewards, vector.terminals, vector.masks)]
         try:
-            self._allocate(config.horizon)
+            self.rollout = Rollout(
+                vector,
+                policy,
+                config.horizon,
+                device=self.device,
+                generator=self.generator,
+                common_noise=self.common_noise,
+                precision=self._precision,
+            )
         except RuntimeError as error:
             raise InputError(
                 f"PPO: a rollout of horizon = {config.horizon} steps fits in no memory; lower it"
             ) from error
         self._restart()
-
-    def _allocate(self, steps: int) -> None:
-        rows, action_dims = self.actions.shape
-        action_type = torch.float32 if self.actions.is_floating_point() else torch.int64
-        encoded = self.policy.encode(self.observations.to(self.device))
-        self.encoded = encoded.new_empty(steps + 1, *encoded.shape)
-        self.taken = torch.empty(steps, rows, action_dims, dtype=action_type, device=self.device)
-        self.log_probs = torch.empty(steps, rows, device=self.device)
-        self.values = torch.empty(steps + 1, rows, device=self.device)
-        self.rewards = torch.empty(steps, rows, device=self.device)
-        self.terminals, self.masks = torch.empty(2, steps, rows, dtype=torch.bool, device=self.device).unbind()
 
     def iterate(self) -> dict[str, float]:
         """One rollout of `horizon` steps and the learning from it.
@@ -129,174 +102,196 @@ class PPO:
                 that changes any parameter.
         """
         start = time.perf_counter()
-        environment_time, forward_time = self._rollout()
+        self.rollout.collect(self.agent_steps)
         learn_start = time.perf_counter()
         figures = self._learn()
+        seconds = self.rollout.seconds
         return {
             **figures,
-            "time/environment": environment_time,
-            "time/forward": forward_time,
+            **{f"time/{name}": value for name, value in seconds.items()},
             "time/learn": time.perf_counter() - learn_start,
-            "time/other": learn_start - start - environment_time - forward_time,
+            "time/other": learn_start - start - sum(seconds.values()),
             **{f"env/{name}": value for name, value in self.vector.log().items()},
         }
 
-    @torch.no_grad()
-    def _rollout(self) -> tuple[float, float]:
-        """Fills the rollout's buffers; returns seconds in the environments and in the policy."""
-        environment_time = forward_time = 0.0
-        self.encoded[0].copy_(self.encoded[-1])
-        # Where there are two parts, one steps while the policy acts for the other.
-        parts = list(enumerate(self.vector.parts))
-        for t in range(self.config.horizon + 1):
-            for part, rows in parts:
-                step_start = time.perf_counter()
-                if t > 0:
-                    self.vector.recv(part)
-                step_end = time.perf_counter()
-                if t > 0:
-                    self._receive(t, rows)
-                forward_start = time.perf_counter()
-                distribution, self.values[t, rows] = self.policy(self.encoded[t, rows])
-                if t < self.config.horizon:
-                    if self.common_noise is None:
-                        taken = distribution.sample(self.generator)
-                    else:
-                        taken = self.common_noise.sample(distribution, rows, self.generator)
-                    self.taken[t, rows] = taken
-                    self.log_probs[t, rows] = distribution.log_prob(taken)
-                    self.actions[rows].copy_(taken)
-                forward_end = time.perf_counter()
-                if t < self.config.horizon:
-                    self.vector.send(part)
-                forward_time += forward_end - forward_start
-                environment_time += step_end - step_start + time.perf_counter() - forward_end
-        return environment_time, forward_time
-
-    def _receive(self, t: int, rows: slice) -> None:
-        """Copies what the step before `t` gave in `rows` into the rollout."""
-        self._require_finite("reward", self.results[0][rows], rows.start)
-        for buffer, result in zip((self.rewards, self.terminals, self.masks), self.results, strict=True):
-            buffer[t - 1, rows].copy_(result[rows])
-        if self.common_noise is not None:
-            self.common_noise.renew(~self.masks[t - 1], rows, self.generator)
-        self._observe(t, rows)
-
     def _learn(self) -> dict[str, float]:
         """Epochs of minibatches over the rollout, until done or further than `max_kl` from where it began."""
-        config = self.config
-        learning_rate = config.learning_rate
-        if config.anneal:
-            learning_rate *= max(0.0, 1.0 - self.agent_steps / config.total_agent_steps)
-        self.optimizer.param_groups[0]["lr"] = learning_rate
+        config, rollout = self.config, self.rollout
+        done = self.agent_steps / config.total_agent_steps
+        learning_rate = scheduled(config.learning_rate, config.learning_rate_schedule, done)
+        entropy_coefficient = scheduled(config.entropy_coefficient, config.entropy_schedule, done)
+        correction = 1.0 - scheduled(1.0 - config.priority_correction, "linear", done)
         gathering = self.iterations < config.normaliser_iterations
+        live = rollout.masks
         if config.normalise_returns and gathering:
-            self.return_scale.update(self.rewards, self.masks)
+            self.return_scale.update(rollout.rewards, live)
         scale = self.return_scale.item()
-        advantages = generalised_advantages(
-            self.rewards / scale,
-            self.values,
-            self.terminals,
-            self.masks,
+        deviation, mean = self._value_scale()
+        values = rollout.values * deviation + mean
+        ratios = torch.ones_like(rollout.rewards) if config.vtrace else None
+        estimate = partial(
+            advantages_and_targets,
+            rollout.rewards / scale,
+            values,
+            rollout.terminals,
+            live,
             gamma=config.gamma,
             gae_lambda=config.gae_lambda,
+            ratios=ratios,
+            clip_rho=config.vtrace_clip_rho,
+            clip_c=config.vtrace_clip_c,
         )
+        advantages, targets = estimate()
+        explained = _explained_variance(values[:-1][live], targets[live])
+        if config.normalise_values and gathering:
+            self.value_statistics.update(targets[live].unsqueeze(-1))
+            deviation, mean = self._value_scale()
+        before = (values[:-1] - mean) / deviation
 
-        # The transitions of live agents; every other one ends here.
-        live = self.masks
-        encoded, taken, log_probs = self.encoded[:-1][live], self.taken[live], self.log_probs[live]
-        targets = (advantages + self.values[:-1])[live]
-        # Normalised over the whole rollout: a minibatch's mean and deviation would depend on the luck of its draw.
-        advantages = advantages[live] - advantages[live].mean()
-        advantages /= advantages.square().mean().sqrt() + 1e-8
-
-        kl, figures = 0.0, []
-        for index in self._minibatches(len(targets)):
-            distribution, values = self.policy(encoded[index])
-            log_ratio = distribution.log_prob(taken[index]) - log_probs[index]
-            ratio = log_ratio.exp()
-            clipped = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
-            policy_loss = -torch.min(ratio * advantages[index], clipped * advantages[index]).mean()
-            value_loss = 0.5 * (values - targets[index]).square().mean()
-            entropy = distribution.entropy().mean()
-            clip_fraction = (ratio != clipped).float().mean()
-            figures.append(torch.stack([policy_loss, value_loss, entropy, clip_fraction]).detach())
-            # The estimator of the KL divergence that is never negative (Schulman, "Approximating KL divergence", 2020).
-            kl = (ratio - 1.0 - log_ratio).mean().item()
+        of_segments = self.policy.memory > 0 or config.priority > 0
+        items = live.any(0).nonzero().squeeze(-1) if of_segments else live.flatten().nonzero().squeeze(-1)
+        size = max(1, config.minibatch // config.horizon) if of_segments else config.minibatch
+        normal = _normalised(advantages, live)
+        sums: list[Tensor] = []
+        kl = 0.0
+        for _ in range(config.epochs):
+            for chosen in shuffled(items, size, self.generator):
+                weights = None
+                if ratios is not None and sums:
+                    advantages, targets = estimate()
+                    normal = _normalised(advantages, live)
+                if config.priority:
+                    chosen, weights = prioritised(
+                        advantages, len(chosen), alpha=config.priority, beta=correction, generator=self.generator
+                    )
+                total = int(live[:, chosen].sum()) if of_segments else len(chosen)
+                terms = torch.zeros(len(FIGURES), device=self.device)
+                evaluate = self._segments if of_segments else self._transitions
+                for index, keep, weight, distribution, estimated in evaluate(chosen, weights):
+                    chunk = Transitions(
+                        taken=rollout.taken.flatten(0, 1)[index],
+                        log_probs=rollout.log_probs.flatten()[index],
+                        advantages=normal.flatten()[index],
+                        values=before.flatten()[index],
+                        targets=(targets.flatten()[index] - mean) / deviation,
+                        weights=weight,
+                    )
+                    chunk_terms, ratio = loss_terms(chunk, distribution, estimated, keep, config)
+                    policy_loss, value_loss, entropy, *_ = chunk_terms.unbind()
+                    loss = policy_loss + config.value_coefficient * value_loss - entropy_coefficient * entropy
+                    torch.autograd.backward(loss / total)
+                    terms += chunk_terms.detach()
+                    if ratios is not None:
+                        now = estimated.detach() if keep is None else estimated.detach()[keep]
+                        ratios.view(-1)[index] = ratio
+                        values.view(-1)[index] = now * deviation + mean
+                sums.append(terms / total)
+                kl = sums[-1][FIGURES.index("kl")].item()
+                if kl > config.max_kl:
+                    break
+                self._descend(sums[-1], learning_rate)
             if kl > config.max_kl:
                 break
-            self._descend(policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy)
+        self.optimizer.drop_gradients()
 
         if gathering:
-            self.policy.update_statistics(encoded)
-        self.agent_steps += len(targets)
+            self.policy.update_statistics(rollout.encoded[:-1][live])
+        self.agent_steps += int(live.sum())
         self.iterations += 1
-        means = torch.stack(figures).mean(0).tolist() if figures else [0.0] * 4
-        policy_loss, value_loss, entropy, clip_fraction = means
+        means = torch.stack(sums).mean(0).tolist() if sums else [0.0] * len(FIGURES)
         return {
-            "loss/policy": policy_loss,
-            "loss/value": value_loss,
-            "policy/entropy": entropy,
+            "loss/policy": means[0],
+            "loss/value": means[1],
+            "policy/entropy": means[2],
             "policy/kl": kl,
-            "policy/clip_fraction": clip_fraction,
+            "policy/clip_fraction": means[3],
+            "train/explained_variance": explained,
             "train/learning_rate": learning_rate,
             "train/return_scale": scale,
         }
 
-    def _minibatches(self, transitions: int) -> Iterator[Tensor]:
-        """Indices of each minibatch of every epoch."""
-        parts = math.ceil(transitions / self.config.minibatch)
-        for _ in range(self.config.epochs if parts else 0):
-            permutation = torch.randperm(transitions, generator=self.generator).to(self.device)
-            yield from permutation.tensor_split(parts)
+    def _transitions(
+        self, index: Tensor, weights: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None, Distribution, Tensor]]:
+        """The policy now in the transitions `index`, counted row by row through the steps.
 
-    def _descend(self, loss: Tensor) -> None:
-        """One step of Adam down the clipped gradient of `loss`."""
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
+        Yields:
+            For each microbatch: the transitions, None (all of them are rows of what follows), their weights, the
+            distribution of actions, the values.
+        """
+        encoded = self.rollout.encoded[:-1].flatten(0, 1)
+        for part in torch.split(index, self.config.microbatch):
+            with self._precision():
+                distribution, values = self.policy(encoded[part])
+            yield part, None, weights, distribution, values
+
+    def _segments(
+        self, rows: Tensor, weights: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None, Distribution, Tensor]]:
+        """The policy now through all steps of some rows.
+
+        Yields:
+            As `_transitions`, with the transitions' places among steps * rows rows.
+        """
+        rollout, steps = self.rollout, self.config.horizon
+        fresh, live = rollout.fresh(), rollout.masks.flatten()
+        step = torch.arange(steps, device=self.device).unsqueeze(-1)
+        size = max(1, self.config.microbatch // steps)
+        for first in range(0, len(rows), size):
+            part = rows[first : first + size]
+            with self._precision():
+                distribution, values = self.policy.unroll(
+                    rollout.encoded[:-1][:, part], rollout.memory[part], fresh[:, part]
+                )
+            index = (step * rollout.masks.shape[1] + part).flatten()
+            keep = live[index].nonzero().squeeze(-1)
+            weight = None
+            if weights is not None:
+                weight = weights[first : first + size].expand(steps, -1).flatten()[keep]
+            yield index[keep], keep, weight, distribution, values
+
+    def _descend(self, terms: Tensor, learning_rate: float) -> None:
+        """One step of the optimiser down the clipped gradient.
+
+        Args:
+            terms: of the loss, in the order of FIGURES.
+            learning_rate: of this step.
+        """
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.gradient_clip)
-        if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+        if not math.isfinite(torch.stack([*terms, norm]).sum().item()):
+            broken = [
+                *(f"{name} is {value}" for name, value in zip(FIGURES, terms.tolist(), strict=True)),
+                *(
+                    f"the gradient of {name} is not finite"
+                    for name, parameter in self.policy.named_parameters()
+                    if parameter.grad is not None and not parameter.grad.isfinite().all()
+                ),
+            ]
             raise MatdesignError(
-                f"PPO: the loss is {loss.item()} and the norm of its gradient {norm.item()} after {self.agent_steps} "
-                f"agent steps; lower learning_rate or max_kl, or look for huge rewards and observations."
+                f"PPO: a step of the gradient is not finite after {self.agent_steps} agent steps and was not taken "
+                f"({'; '.join(broken)}); lower learning_rate or max_kl, or look for huge rewards and observations."
             )
-        self.optimizer.step()
+        self.optimizer.step(learning_rate)
+
+    def _value_scale(self) -> tuple[float, float]:
+        """Standard deviation and mean of the values over those that the network gives."""
+        if not self.config.normalise_values:
+            return 1.0, 0.0
+        statistics = self.value_statistics
+        return math.sqrt(statistics.var.item() + 1e-8), statistics.mean.item()
 
     def _restart(self) -> None:
         """Starts new episodes, other ones than after any other number of iterations."""
         self.vector.reset(int(np.random.SeedSequence((self.seed, self.iterations)).generate_state(1)[0]))
         self.return_scale.restart()
-        if self.common_noise is not None:
-            every = torch.ones(len(self.observations), dtype=torch.bool)
-            self.common_noise.renew(every, slice(0, len(every)), self.generator)
-        self._observe(-1, slice(0, len(self.observations)))
-
-    def _observe(self, t: int, rows: slice) -> None:
-        """Copies what the environments show in `rows` into the rollout at `t`; at -1 the next rollout begins."""
-        observations = self.observations[rows]
-        if observations.is_floating_point():
-            self._require_finite("observation", observations, rows.start)
-        self.encoded[t, rows].copy_(self.policy.encode(observations.to(self.device)))
-
-    def _require_finite(self, name: str, values: Tensor, first: int) -> None:
-        """Raises MatdesignError for a NaN or infinity in `values`, [n] or [n, features], of rows `first` and on."""
-        if math.isfinite(values.sum().item()):  # the fast test; finite values may still overflow the sum
-            return
-        for index, *column in values.isfinite().logical_not().nonzero()[:1].tolist():
-            environment, agent = divmod(first + index, self.vector.agents)
-            raise MatdesignError(
-                f"PPO: {name}{column or ''} of row {first + index} (environment {environment}, agent {agent}) is "
-                f"{values[index, *column].item()} after {self.agent_steps} agent steps and was not learned from; the "
-                "environment must clip or end the episode before that."
-            )
+        self.rollout.restart()
 
     def _tensors(self) -> dict[str, Tensor]:
         """Everything that learning changes, by name; not copies."""
         tensors = {f"policy.{name}": tensor for name, tensor in self.policy.state_dict().items()}
-        tensors |= {f"return_scale.{name}": tensor for name, tensor in self.return_scale.state_dict().items()}
-        for name, parameter in self.policy.named_parameters():
-            tensors |= {f"adam.{name}.{key}": tensor for key, tensor in self.optimizer.state[parameter].items()}
-        return tensors
+        for name, module in (("return_scale", self.return_scale), ("value_statistics", self.value_statistics)):
+            tensors |= {f"{name}.{key}": tensor for key, tensor in module.state_dict().items()}
+        return tensors | {f"optimizer.{name}": tensor for name, tensor in self.optimizer.tensors().items()}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, int]]:
         """Copies of all that is needed to continue after this iteration, and the counters.
@@ -332,3 +327,22 @@ class PPO:
             int(meta[name]) for name in ("seed", "iterations", "agent_steps")
         )
         self._restart()
+
+
+def _normalised(advantages: Tensor, live: Tensor) -> Tensor:
+    """Advantages with mean 0 and deviation 1 over the whole rollout: over a minibatch they would depend on its draw.
+
+    Args:
+        advantages: [steps, rows].
+        live: [steps, rows] bool, which of them count.
+    """
+    counted = advantages[live]
+    mean = counted.mean()
+    return (advantages - mean) / ((counted - mean).square().mean().sqrt() + 1e-8)
+
+
+def _explained_variance(values: Tensor, targets: Tensor) -> float:
+    """How well the values [n] foretold the targets [n]: 1 where they agree, 0 where a constant would be as good."""
+    if len(values) < 2:
+        return 0.0
+    return 1.0 - ((targets - values).var() / targets.var().clamp(min=1e-12)).item()

@@ -126,4 +126,12 @@ def make_policy(config: Config, vector: Batch) -> Policy:
         return ConvolutionalPolicy(shape, *actions, hidden=choice.hidden, log_sigma=choice.log_sigma, seed=config.seed)
     if seen is not None and not seen.plain:
         return RecordPolicy(seen, *actions, hidden=choice.hidden, log_sigma=choice.log_sigma, seed=config.seed)
-    return MLPPolicy(vector.features, *actions, hidden=choice.hidden, log_sigma=choice.log_sigma, seed=config.seed)
+    return MLPPolicy(
+        vector.features,
+        *actions,
+        hidden=choice.hidden,
+        activation=choice.activation,
+        shared=choice.shared,
+        log_sigma=choice.log_sigma,
+        seed=config.seed,
+    )

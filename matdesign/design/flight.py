@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from matdesign.agents.actor import Actor
 from matdesign.agents.policies import Policy
 from matdesign.envs.atoms import AtomsResult, atoms_result
 from matdesign.vector import Batch, Vector
@@ -47,16 +48,17 @@ def fly(
         deterministic: the mean (or most probable) action instead of a sampled one.
         show: called with the number of episodes ended so far.
     """
-    generator = None if deterministic else torch.Generator().manual_seed(seed)
+    act = Actor(policy, None if deterministic else torch.Generator().manual_seed(seed))
     each = math.ceil(episodes / vector.envs)
     ended = np.zeros((vector.envs, vector.agents), int)
     count = 0.0
     sums = dict.fromkeys(vector.environment.log_names, 0.0)
     results: list[AtomsResult] = []
     vector.reset(seed)
-    observations, actions = torch.from_numpy(vector.observations), torch.from_numpy(vector.actions)
+    arrays = (vector.observations, vector.masks, vector.actions)
+    observations, masks, actions = (torch.from_numpy(array) for array in arrays)
     while ended.min() < each:
-        actions.copy_(policy.act(observations, generator))
+        actions.copy_(act(observations, masks))
         vector.step()
         over = (vector.terminals | vector.truncations).reshape(ended.shape)
         for index in map(int, np.flatnonzero(over.any(axis=1))):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from matdesign.agents.actor import Actor
 from matdesign.agents.policies import Policy
 from matdesign.design.keyboard import KEYS, STEPS_A_SECOND
 from matdesign.envs.atoms import atoms_layout
@@ -53,7 +54,8 @@ class Live(Source):
     def reset(self) -> None:
         """Start all environments again, as they started the first time."""
         self._vector.reset(self._seed)
-        self._generator = None if self._deterministic else torch.Generator().manual_seed(self._seed)
+        generator = None if self._deterministic else torch.Generator().manual_seed(self._seed)
+        self._act = Actor(self._policy, generator)
         self._steps = np.zeros(self._vector.envs, int)
         self._returns = np.zeros(self._vector.rows)
         self._figures: dict[int, Mapping[str, float]] = {}
@@ -62,7 +64,7 @@ class Live(Source):
     def step(self) -> None:
         """As for `Source`."""
         vector = self._vector
-        actions = self._policy.act(torch.from_numpy(vector.observations), self._generator)
+        actions = self._act(torch.from_numpy(vector.observations), torch.from_numpy(vector.masks))
         torch.from_numpy(vector.actions).copy_(actions)
         if self._steered is not None:
             row, vector.actions[row] = self._steered

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from matdesign.agents.actor import Actor
 from matdesign.agents.policies import Policy
 from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector
@@ -31,25 +32,25 @@ from matdesign.vector import Batch
 ARROWS = {"\x1b[A": "w", "\x1b[B": "s", "\x1b[C": "d", "\x1b[D": "a"}
 
 
-def act(vector: Batch, policy: Policy | None, random: np.random.Generator, own: int) -> None:
+def act(vector: Batch, actor: Actor | None, random: np.random.Generator, own: int) -> None:
     """Writes the actions of all agents: `own` for the first one."""
-    if policy is None:
+    if actor is None:
         vector.actions[:] = random.integers(0, vector.choices, vector.actions.shape)
     else:
-        vector.actions[:] = policy.act(torch.from_numpy(vector.observations), None).numpy()
+        vector.actions[:] = actor(torch.from_numpy(vector.observations), torch.from_numpy(vector.masks)).numpy()
     vector.actions[0] = own
 
 
 def play(name: str, vector: Batch, policy: Policy | None, *, seed: int) -> None:
     """Shows the first environment and steps it at the pace of a person, until q."""
     keys, idle = KEYS[name]
-    random = np.random.default_rng(seed)
+    random, actor = np.random.default_rng(seed), Actor(policy) if policy else None
     vector.reset(seed)
     score = best = 0.0
     with _keyboard():
         while "q" not in (typed := _typed(1 / STEPS_A_SECOND[name])):
             known = [keys[key] for key in typed if key in keys]
-            act(vector, policy, random, known[-1] if known else idle)
+            act(vector, actor, random, known[-1] if known else idle)
             vector.step()
             score = score + float(vector.rewards[0]) if vector.masks[0] else 0.0
             best = max(best, score)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from matdesign.agents.actor import Actor
 from matdesign.agents.policies import Policy
 from matdesign.config import load_stored
 from matdesign.design.assembly import make_policy, open_vector
@@ -52,12 +53,14 @@ def rollout(
         began, as a mean over agents.
     """
     rows = slice(index * vector.agents, (index + 1) * vector.agents)
+    act = Actor(policy)
     returns, ended = np.zeros(vector.agents), np.zeros(vector.agents, bool)
-    observations, actions = torch.from_numpy(vector.observations), torch.from_numpy(vector.actions)
+    arrays = (vector.observations, vector.masks, vector.actions)
+    observations, masks, actions = (torch.from_numpy(array) for array in arrays)
     vector.reset(seed)
     yield vector.scene(index), {"step": 0, "return": 0.0, **read(vector.observations[rows])}
     for step in range(1, frames or LONGEST):
-        actions.copy_(policy.act(observations, None))
+        actions.copy_(act(observations, masks))
         vector.step()
         returns = np.where(vector.masks[rows], returns + vector.rewards[rows], 0.0)
         labels = {"step": step, "return": float(returns.mean())}

@@ -1,5 +1,6 @@
 """Training a run's policy, and flying it from the run folder."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def train_run(config: Config, run: RunFolder, *, rewarded: Mapping[str, SettingV
 
     `rewarded` is as for `open_vector`.
     """
-    torch.set_num_threads(config.agent.threads)
+    use_cores(config)
     with open_vector(config, rewarded=rewarded) as vector:
         ppo = make_trainer(config, vector)
         title = f"{run.verb} {config.material.name if config.env.of_atoms else config.env.name}"
@@ -52,7 +53,26 @@ def make_trainer(config: Config, vector: Batch) -> PPO:
     Raises:
         InputError: a CUDA device was asked for and there is none.
     """
-    return PPO(vector, make_policy(config, vector), config.agent.ppo, device=_device(config), seed=config.seed)
+    agent = config.agent
+    policy = make_policy(config, vector)
+    return PPO(vector, policy, agent.ppo, device=_device(config), precision=agent.precision, seed=config.seed)
+
+
+def use_cores(config: Config) -> None:
+    """Keeps this process on the configured CPU cores, and torch to its number of threads.
+
+    Raises:
+        InputError: there is no such core.
+    """
+    if config.agent.affinity is not None:
+        try:
+            os.sched_setaffinity(0, config.agent.affinity)
+        except OSError as error:
+            known = sorted(os.sched_getaffinity(0))
+            raise InputError(
+                f"agent.affinity={config.agent.affinity} names no core of {known}: leave it null"
+            ) from error
+    torch.set_num_threads(config.agent.threads)
 
 
 def _device(config: Config) -> str:
@@ -99,7 +119,7 @@ def fly_trained(config: Config, run: RunFolder, title: str) -> Flight:
     Raises:
         InputError: the policy was trained on other observations or with another network.
     """
-    torch.set_num_threads(config.agent.threads)
+    use_cores(config)
     evaluation = config.evaluation
     with open_vector(config, own_memory=True) as vector:
         policy = trained_policy(run.path, make_policy(config, vector))

@@ -1,0 +1,180 @@
+"""What a policy did in a batch of environments during some steps, and what came of it."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from matdesign.agents.exploration import CommonNoise
+from matdesign.agents.policies import Policy
+from matdesign.agents.staging import Staging
+from matdesign.errors import MatdesignError
+
+if TYPE_CHECKING:
+    from matdesign.vector import Batch
+
+
+class Rollout:
+    """Steps of a whole batch under a policy; the next ones begin where the last ones ended.
+
+    Args:
+        vector: environments.
+        policy: acts for all agents.
+        steps: of each environment.
+        device: of the policy.
+        generator: of the actions, on the CPU.
+        common_noise: exploration noise that agents share; None: each its own.
+        precision: makes the context in which the policy computes.
+
+    Attributes:
+        encoded: [steps + 1, rows, encoded features], what the policy saw before each step and after the last one.
+        memory: [rows, memory], what it remembered before the first step.
+        taken: actions [steps, rows, action_dims], float32 or int64.
+        log_probs: [steps, rows], logarithm of their probability (density).
+        values: [steps + 1, rows].
+        rewards: [steps, rows].
+        terminals: [steps, rows] bool.
+        masks: [steps, rows] bool, 0 where no live agent acted.
+        seconds: the last collection's, by what they were spent on.
+    """
+
+    def __init__(
+        self,
+        vector: "Batch",
+        policy: Policy,
+        steps: int,
+        *,
+        device: torch.device,
+        generator: torch.Generator,
+        common_noise: CommonNoise | None,
+        precision: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self.vector, self.policy, self.steps = vector, policy, steps
+        self.generator, self.common_noise = generator, common_noise
+        self._precision = precision
+        actions = torch.from_numpy(vector.actions)
+        self._observations = torch.from_numpy(vector.observations)
+        self._staged_observations = Staging(self._observations, device)
+        self._staged_actions = Staging(actions, device)
+        self._results = [torch.from_numpy(array) for array in (vector.rewards, vector.terminals, vector.masks)]
+
+        rows, action_dims = actions.shape
+        encoded = policy.encode(self._staged_observations.to_device(slice(0, rows)))
+        action_type = torch.float32 if actions.is_floating_point() else torch.int64
+        self.encoded = encoded.new_empty(steps + 1, *encoded.shape)
+        self.memory = torch.zeros(rows, policy.memory, device=device)
+        self._remembered = torch.zeros(rows, policy.memory, device=device)  # before the step that comes next
+        self.taken = torch.empty(steps, rows, action_dims, dtype=action_type, device=device)
+        self.log_probs = torch.empty(steps, rows, device=device)
+        self.values = torch.empty(steps + 1, rows, device=device)
+        # Written step by step on the CPU, moved at once.
+        on_gpu = device.type == "cuda"
+        self._rewards = torch.empty(steps, rows, pin_memory=on_gpu)
+        self._terminals, self._masks = torch.empty(2, steps, rows, dtype=torch.bool, pin_memory=on_gpu).unbind()
+        self.rewards, self.terminals, self.masks = self._rewards, self._terminals, self._masks
+        self.seconds: dict[str, float] = {}
+        self._device = device
+
+    def restart(self) -> None:
+        """Begins with the environments as they are after a reset."""
+        rows = slice(0, len(self._observations))
+        self._remembered.zero_()
+        if self.common_noise is not None:
+            self.common_noise.renew(torch.ones(rows.stop, dtype=torch.bool), rows, self.generator)
+        self._observe(self.steps, rows, 0)
+
+    @torch.no_grad()
+    def collect(self, agent_steps: int) -> None:
+        """Fills the buffers.
+
+        Args:
+            agent_steps: transitions learned from so far, for messages.
+
+        Raises:
+            MatdesignError: an observation or a reward is NaN or infinite.
+        """
+        environment = forward = copy = 0.0
+        clock = time.perf_counter
+        self.encoded[0].copy_(self.encoded[-1])
+        self.memory.copy_(self._remembered)
+        parts = list(enumerate(self.vector.parts))
+        # Where there are two parts, one steps while the policy acts for the other.
+        for t in range(self.steps + 1):
+            for part, rows in parts:
+                start = clock()
+                if t > 0:
+                    self.vector.recv(part)
+                received = clock()
+                if t > 0:
+                    self._receive(t, rows, agent_steps)
+                copied = clock()
+                actions = self._act(t, rows)
+                acted = clock()
+                if actions is not None:
+                    self._staged_actions.to_environments(rows, actions)
+                    sent = clock()
+                    self.vector.send(part)
+                    environment += clock() - sent
+                    copy += sent - acted
+                environment += received - start
+                copy += copied - received
+                forward += acted - copied
+        start = clock()
+        self.rewards, self.terminals, self.masks = (
+            array.to(self._device, non_blocking=True) for array in (self._rewards, self._terminals, self._masks)
+        )
+        self.seconds = {"environment": environment, "forward": forward, "copy": copy + clock() - start}
+
+    def fresh(self) -> Tensor:
+        """Where an agent's memory is 0 before a step, [steps, rows] bool; before the first one `memory` says so."""
+        return torch.cat([torch.zeros_like(self.masks[:1]), ~self.masks[:-1]])
+
+    def _act(self, t: int, rows: slice) -> Tensor | None:
+        """Actions of `rows` at `t`; none after the last step, where only the value is asked for."""
+        with self._precision():
+            distribution, values, memory = self.policy.step(self.encoded[t, rows], self._remembered[rows])
+        self.values[t, rows] = values
+        if t == self.steps:
+            return None
+        self._remembered[rows] = memory
+        if self.common_noise is None:
+            taken = distribution.sample(self.generator)
+        else:
+            taken = self.common_noise.sample(distribution, rows, self.generator)
+        self.taken[t, rows] = taken
+        self.log_probs[t, rows] = distribution.log_prob(taken)
+        return taken
+
+    def _receive(self, t: int, rows: slice, agent_steps: int) -> None:
+        """Copies what the step before `t` gave in `rows`."""
+        self._require_finite("reward", self._results[0][rows], rows.start, agent_steps)
+        for buffer, result in zip((self._rewards, self._terminals, self._masks), self._results, strict=True):
+            buffer[t - 1, rows].copy_(result[rows])
+        live = self._results[2][rows]
+        if self.policy.memory:
+            self._remembered[rows] *= live.to(self._device).unsqueeze(-1)
+        if self.common_noise is not None:
+            self.common_noise.renew(~live, rows, self.generator)
+        self._observe(t, rows, agent_steps)
+
+    def _observe(self, t: int, rows: slice, agent_steps: int) -> None:
+        """Copies what the environments show in `rows`."""
+        if self._observations.is_floating_point():
+            self._require_finite("observation", self._observations[rows], rows.start, agent_steps)
+        self.encoded[t, rows].copy_(self.policy.encode(self._staged_observations.to_device(rows)))
+
+    def _require_finite(self, name: str, values: Tensor, first: int, agent_steps: int) -> None:
+        """Raises MatdesignError for a NaN or infinity in `values`, [n] or [n, features], of rows `first` and on."""
+        if math.isfinite(values.sum().item()):  # the fast test; finite values may still overflow the sum
+            return
+        for index, *column in values.isfinite().logical_not().nonzero()[:1].tolist():
+            environment, agent = divmod(first + index, self.vector.agents)
+            raise MatdesignError(
+                f"PPO: {name}{column or ''} of row {first + index} (environment {environment}, agent {agent}) is "
+                f"{values[index, *column].item()} after {agent_steps} agent steps and was not learned from; the "
+                "environment must clip or end the episode before that."
+            )
