@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from matdesign.agents.recurrent import FusedGRU, FusedLSTM, is_fused
+
 
 def lstm(inputs: Tensor, memory: Tensor, fresh: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Long short-term memory (Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735) over a sequence.
@@ -22,6 +24,8 @@ def lstm(inputs: Tensor, memory: Tensor, fresh: Tensor, weight: Tensor) -> tuple
     Returns:
         h of every step [steps, n, size], and the memory after the last one.
     """
+    if is_fused(inputs, memory, weight):
+        return FusedLSTM.apply(inputs, memory, fresh, weight)  # type: ignore[no-any-return, no-untyped-call]  # torch
     outputs = []
     hidden, cell = memory.chunk(2, -1)
     for x, begins in zip(inputs.unbind(), fresh.unsqueeze(-1).unbind(), strict=True):
@@ -49,6 +53,8 @@ def gru(inputs: Tensor, memory: Tensor, fresh: Tensor, weight: Tensor, bias: Ten
     Returns:
         h of every step [steps, n, size], and the memory after the last one.
     """
+    if is_fused(inputs, memory, weight, bias):
+        return FusedGRU.apply(inputs, memory, fresh, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
     outputs = []
     size = len(bias)
     for x, begins in zip(inputs.unbind(), fresh.unsqueeze(-1).unbind(), strict=True):
