@@ -1,6 +1,7 @@
 """Compiles the two C libraries; everything else about the package stands in pyproject.toml.
 
-`libmatdesign.so` holds the LAMMPS shim, the environments, the vectorizer and the renderer. `libmpi_serial.so`
+`libmatdesign.so` holds the LAMMPS shim, the environments, the vectorizer, the kernels of learning and the renderer.
+`libmpi_serial.so`
 answers, for one process, the MPI calls LAMMPS makes. Both are plain shared libraries loaded with ctypes, so one wheel
 serves every Python 3.
 """
@@ -54,7 +55,7 @@ class AnyPython3Wheel(bdist_wheel):
 
 core = Extension(
     "matdesign.libmatdesign",
-    sources=sources("sim", "envs", "rewards", "vector", "render"),
+    sources=sources("sim", "envs", "rewards", "vector", "agents", "render"),
     include_dirs=[lammps_include()],
     define_macros=[("MATDESIGN_BUILTIN", "1"), ("_GNU_SOURCE", "1")],
     # Nobody reads errno or the flags of floating-point operations; without them a choice becomes a vector instruction.
