@@ -87,8 +87,10 @@ class PolicyConfig:
         kind: "equivariant" for atoms, "convolutional" for pictures, "mlp" for anything; "auto" takes the first that
             fits.
         hidden: sizes of the hidden layers.
-        activation: behind each of them (mlp).
-        shared: policy and value function share the hidden layers (mlp).
+        activation: behind each of them (not convolutional).
+        shared: policy and value function share the hidden layers; with memory, and behind convolutions, they always do.
+        memory: recurrent layer behind the hidden layers.
+        memory_size: its outputs.
         log_sigma: initial logarithm of the standard deviation of continuous actions, in units of the action.
         log_sigma_minimum: its lower bound (equivariant).
         log_sigma_maximum: its upper bound (equivariant).
@@ -98,6 +100,8 @@ class PolicyConfig:
     hidden: list[Annotated[int, Range(1, 4096)]]
     activation: Literal["tanh", "gelu", "relu"]
     shared: bool
+    memory: Literal["none", "lstm", "gru"]
+    memory_size: Annotated[int, Range(1, 4096)]
     log_sigma: Annotated[float, Range(-20, 5)]
     log_sigma_minimum: Annotated[float, Range(-20, 5)]
     log_sigma_maximum: Annotated[float, Range(-20, 5)]

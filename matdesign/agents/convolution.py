@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from matdesign.agents.distributions import Distribution, Head
-from matdesign.agents.policies import Output, Policy, orthogonal
+from matdesign.agents.policies import Policy, orthogonal
 
 CHANNELS = ((16, 8, 4), (32, 4, 2))  # filters, kernel, stride
 
@@ -20,6 +20,8 @@ class ConvolutionalPolicy(Policy):
         action_dims: columns of an action.
         choices: as for `MLPPolicy`.
         hidden: sizes of the layers behind the convolutions.
+        memory: as for `Policy`.
+        memory_size: as for `Policy`.
         log_sigma: as for `MLPPolicy`.
         seed: of the initial parameters.
     """
@@ -31,39 +33,45 @@ class ConvolutionalPolicy(Policy):
         choices: int | Sequence[int],
         *,
         hidden: Sequence[int] = (256,),
+        memory: str = "none",
+        memory_size: int = 64,
         log_sigma: float = -0.5,
         seed: int = 0,
     ) -> None:
-        super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        self.shape = tuple(shape)
-        self.head = Head(action_dims, choices)
-        channels, height, width = self.shape
+        channels, height, width = self.shape = tuple(shape)
         layers: list[nn.Module] = []
         for filters, kernel, stride in CHANNELS:
-            layers += [nn.Conv2d(channels, filters, kernel, stride), nn.ReLU()]
+            convolution = nn.Conv2d(channels, filters, kernel, stride)
+            orthogonal(convolution, math.sqrt(2.0), generator)
+            layers += [convolution, nn.ReLU()]
             channels, height, width = filters, (height - kernel) // stride + 1, (width - kernel) // stride + 1
-        layers.append(nn.Flatten())
-        size = channels * height * width
-        for outputs in hidden:
-            layers += [nn.Linear(size, outputs), nn.ReLU()]
-            size = outputs
-        self.trunk = nn.Sequential(*layers)
-        for layer in layers:
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                orthogonal(layer, math.sqrt(2.0), generator)
-        self.actor = Output(size, self.head.inputs, gain=0.01, generator=generator)
-        self.critic = Output(size, 1, gain=1.0, generator=generator)
-        self.log_sigma = self.head.log_sigma(log_sigma)
+        head = Head(action_dims, choices)
+        super().__init__(
+            channels * height * width,
+            head.inputs,
+            generator,
+            hidden=hidden,
+            activation="relu",
+            shared=True,
+            memory=memory,
+            memory_size=memory_size,
+        )
+        self.head = head
+        self.filters = nn.Sequential(*layers, nn.Flatten())
+        self.log_sigma = head.log_sigma(log_sigma)
 
     def encode(self, observations: Tensor) -> Tensor:
         """The observations as they are, bytes."""
         return observations
 
-    def forward(self, encoded: Tensor) -> tuple[Distribution, Tensor]:
-        """Observations [n, channels * height * width] uint8 -> action distribution of n rows, values [n]."""
-        seen = self.trunk(encoded.view(-1, *self.shape).float() / 255.0)
-        return self.head(self.actor(seen), self.log_sigma), self.critic(seen).squeeze(-1)
+    def inputs(self, encoded: Tensor) -> Tensor:
+        """Observations [n, channels * height * width] uint8 -> what the filters see in them [n, inputs]."""
+        return self.filters(encoded.view(-1, *self.shape).float() / 255.0)  # type: ignore[no-any-return]
+
+    def distribution(self, output: Tensor, encoded: Tensor) -> Distribution:
+        """Output [n, outputs] -> action distribution of n rows."""
+        return self.head(output, self.log_sigma)
 
     def update_statistics(self, encoded: Tensor) -> None:
         """Nothing: bytes have a known range."""

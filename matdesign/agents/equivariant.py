@@ -1,14 +1,14 @@
 """A policy for atoms whose action turns with the world."""
 
 import math
-from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from matdesign.agents.distributions import Gaussian
 from matdesign.agents.normalise import RunningStatistics
-from matdesign.agents.policies import Policy, mlp
+from matdesign.agents.policies import Layers, Policy
 from matdesign.envs.layout import VECTORS, AtomsLayout
 
 # Own vectors whose component along each neighbour's direction the network sees.
@@ -33,11 +33,11 @@ class EquivariantPolicy(Policy):
 
     Args:
         layout: columns of an observation, float32.
-        hidden: sizes of the tanh layers of the network of the action and of the network of the value.
         log_sigma: initial logarithm of sigma, in units of the action; between the two bounds.
         log_sigma_minimum: lower bound.
         log_sigma_maximum: upper bound.
         seed: of the initial parameters.
+        layers: as for `Policy`; all of them, and the memory, see invariants only.
     """
 
     pairs: Tensor
@@ -46,14 +46,12 @@ class EquivariantPolicy(Policy):
         self,
         layout: AtomsLayout,
         *,
-        hidden: Sequence[int] = (64, 64),
         log_sigma: float = -1.5,
         log_sigma_minimum: float = -3.5,
         log_sigma_maximum: float = 0.0,
         seed: int = 0,
+        **layers: Unpack[Layers],
     ) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
         self.layout = layout
         self.log_sigma_bounds = (log_sigma_minimum, log_sigma_maximum)
         self.along = [index for index in ALONG_NEIGHBOURS if index < layout.vectors]
@@ -62,10 +60,9 @@ class EquivariantPolicy(Policy):
         self.invariants = (
             layout.scalars + 2 * own + own * (own - 1) // 2 + k * (layout.neighbour_scalars + len(self.along) + 1)
         )
+        super().__init__(self.invariants, self.basis + 1, torch.Generator().manual_seed(seed), **layers)
         self.register_buffer("pairs", torch.triu_indices(own, own, 1), persistent=False)
         self.statistics = RunningStatistics(self.invariants)
-        self.actor = mlp(self.invariants, hidden, self.basis + 1, gain=0.01, generator=generator)
-        self.critic = mlp(self.invariants, hidden, 1, gain=1.0, generator=generator)
         share = (log_sigma - log_sigma_minimum) / (log_sigma_maximum - log_sigma_minimum)
         head = self.actor[-1]
         assert isinstance(head, nn.Linear)
@@ -109,15 +106,16 @@ class EquivariantPolicy(Policy):
             dim=1,
         )
 
-    def forward(self, encoded: Tensor) -> tuple[Gaussian, Tensor]:
-        """Encoded rows [n, invariants + 3 x basis vectors] -> Gaussian of [n, 3] actions, values [n]."""
-        inputs = self.statistics(encoded[:, : self.invariants])
+    def inputs(self, encoded: Tensor) -> Tensor:
+        """The invariants of encoded rows, [n, invariants], normalised."""
+        return self.statistics(encoded[:, : self.invariants])  # type: ignore[no-any-return]
+
+    def distribution(self, output: Tensor, encoded: Tensor) -> Gaussian:
+        """Output [n, basis vectors + 1] for encoded rows -> Gaussian of [n, 3] actions."""
         basis = encoded[:, self.invariants :].view(-1, self.basis, 3)
-        output = self.actor(inputs)
         mean = torch.bmm(output[:, None, : self.basis], basis).squeeze(1)
         low, high = self.log_sigma_bounds
-        log_sigma = low + (high - low) * torch.sigmoid(output[:, self.basis :])
-        return Gaussian(mean, log_sigma), self.critic(inputs).squeeze(-1)
+        return Gaussian(mean, low + (high - low) * torch.sigmoid(output[:, self.basis :]))
 
     def update_statistics(self, encoded: Tensor) -> None:
         """Adds the invariants of encoded rows to the statistics of the input."""

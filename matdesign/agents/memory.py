@@ -1,6 +1,7 @@
 """What an agent remembers between two steps: recurrent layers whose memory begins anew with every episode."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -61,8 +62,8 @@ def gru(inputs: Tensor, memory: Tensor, fresh: Tensor, weight: Tensor, bias: Ten
         memory = memory.masked_fill(begins, 0.0)
         remembered = memory @ weight.mT
         reset, keep = (x[:, : 2 * size] + remembered[:, : 2 * size]).sigmoid().chunk(2, -1)
-        new = torch.addcmul(x[:, 2 * size :], reset, remembered[:, 2 * size :] + bias).tanh()
-        memory = torch.lerp(new, memory, keep)
+        new = (x[:, 2 * size :] + reset * (remembered[:, 2 * size :] + bias)).tanh()
+        memory = new + keep * (memory - new)
         outputs.append(memory)
     return torch.stack(outputs), memory
 
@@ -130,3 +131,6 @@ class GRU(Memory):
     def forward(self, inputs: Tensor, memory: Tensor, fresh: Tensor) -> tuple[Tensor, Tensor]:
         """See `Memory.forward`."""
         return gru(self.input(inputs), memory, fresh, self.weight, self.bias)
+
+
+MEMORIES: dict[str, Callable[[int, int, torch.Generator], Memory]] = {"lstm": LSTM, "gru": GRU}

@@ -4,65 +4,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from matdesign.agents.distributions import Distribution, Head
+from matdesign.agents.memory import MEMORIES
 from matdesign.agents.normalise import RunningStatistics
-
-
-class Policy(nn.Module, ABC):
-    """A policy and its value function over rows of observations, one row an agent.
-
-    Work is split in two. `encode` has no parameters, so PPO calls it once for each observation and keeps the result
-    for all epochs; calling the policy maps encoded rows to a distribution and a value. The statistics that normalise
-    the network's input change only in `update_statistics`.
-
-    A policy with memory overrides `memory`, `step` and `unroll`; others map each row by itself, in `forward`.
-    """
-
-    memory: int = 0
-    """Columns, float32, of what an agent remembers from one step to the next; 0 of what has no memory."""
-
-    @abstractmethod
-    def encode(self, observations: Tensor) -> Tensor:
-        """Rows [n, features] as the vectorizer writes them -> rows [n, encoded features]."""
-
-    @abstractmethod
-    def forward(self, encoded: Tensor) -> tuple[Distribution, Tensor]:
-        """Encoded rows [n, encoded features] -> action distribution of n rows, values [n]."""
-
-    @abstractmethod
-    def update_statistics(self, encoded: Tensor) -> None:
-        """Adds encoded rows [n, encoded features] to the statistics that normalise the network's input."""
-
-    def step(self, encoded: Tensor, memory: Tensor) -> tuple[Distribution, Tensor, Tensor]:
-        """One step of each row.
-
-        Args:
-            encoded: [n, encoded features].
-            memory: [n, memory] as the step before left it, 0 at the start of an episode.
-
-        Returns:
-            Action distribution of n rows, values [n], memory [n, memory].
-        """
-        return *self(encoded), memory
-
-    def unroll(self, encoded: Tensor, memory: Tensor, fresh: Tensor) -> tuple[Distribution, Tensor]:
-        """Several steps of each row.
-
-        Args:
-            encoded: [steps, n, encoded features].
-            memory: [n, memory] before the first step.
-            fresh: [steps, n] bool, where the memory is 0 before that step.
-
-        Returns:
-            Action distribution of steps * n rows, in that order, and their values [steps * n].
-        """
-        result: tuple[Distribution, Tensor] = self(encoded.flatten(0, 1))
-        return result
-
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "gelu": nn.GELU, "relu": nn.ReLU}
 
@@ -107,6 +56,129 @@ def mlp(
     return layers
 
 
+class Layers(TypedDict, total=False):
+    """What the networks of a policy are made of; see `Policy`."""
+
+    hidden: Sequence[int]
+    activation: str
+    shared: bool
+    memory: str
+    memory_size: int
+
+
+class Policy(nn.Module, ABC):
+    """A policy and its value function over rows of observations, one row an agent.
+
+    Work is split in two. `encode` has no parameters, so PPO calls it once for each observation and keeps the result
+    for all epochs. What remains is the same for all policies, apart from what the networks see and what the action
+    makes of their output:
+
+        encoded -> inputs -> trunk -> recurrent layer -> actor -> distribution
+                                                      -> critic -> value
+
+    Without memory there is no recurrent layer; without a shared trunk actor and critic have the hidden layers.
+
+    Args:
+        inputs: columns of what the networks see.
+        outputs: columns of the actor's output.
+        generator: of the initial parameters.
+        hidden: sizes of the hidden layers.
+        activation: behind each of them, a name in ACTIVATIONS.
+        shared: action and value share the hidden layers; with memory they always do.
+        memory: kind of the recurrent layer, a name in MEMORIES, or "none".
+        memory_size: outputs of the recurrent layer.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        generator: torch.Generator,
+        *,
+        hidden: Sequence[int] = (64, 64),
+        activation: str = "tanh",
+        shared: bool = False,
+        memory: str = "none",
+        memory_size: int = 64,
+    ) -> None:
+        super().__init__()
+        in_common, own = (hidden, ()) if shared or memory != "none" else ((), hidden)
+        self.trunk = trunk(inputs, in_common, activation, generator)
+        seen = [inputs, *in_common][-1]
+        self.recurrent = MEMORIES[memory](seen, memory_size, generator) if memory != "none" else None
+        if self.recurrent is not None:
+            seen = memory_size
+        self.actor = mlp(seen, own, outputs, gain=0.01, generator=generator, activation=activation)
+        self.critic = mlp(seen, own, 1, gain=1.0, generator=generator, activation=activation)
+
+    @property
+    def memory(self) -> int:
+        """Columns, float32, of what an agent remembers from one step to the next; 0 of what has no memory."""
+        return self.recurrent.columns if self.recurrent is not None else 0
+
+    @abstractmethod
+    def encode(self, observations: Tensor) -> Tensor:
+        """Rows [n, features] as the vectorizer writes them -> rows [n, encoded features]."""
+
+    @abstractmethod
+    def inputs(self, encoded: Tensor) -> Tensor:
+        """Encoded rows [n, encoded features] -> what the networks see [n, inputs], normalised."""
+
+    @abstractmethod
+    def distribution(self, output: Tensor, encoded: Tensor) -> Distribution:
+        """The actor's output [n, outputs] for encoded rows [n, encoded features] -> action distribution of n rows."""
+
+    @abstractmethod
+    def update_statistics(self, encoded: Tensor) -> None:
+        """Adds encoded rows [n, encoded features] to the statistics that normalise the network's input.
+
+        They change nowhere else.
+        """
+
+    def forward(self, encoded: Tensor) -> tuple[Distribution, Tensor]:
+        """Encoded rows [n, encoded features], each the first of its episode -> distribution of n rows, values [n]."""
+        distribution, values, _ = self.step(encoded, encoded.new_zeros(len(encoded), self.memory, dtype=torch.float32))
+        return distribution, values
+
+    def step(self, encoded: Tensor, memory: Tensor) -> tuple[Distribution, Tensor, Tensor]:
+        """One step of each row.
+
+        Args:
+            encoded: [n, encoded features].
+            memory: [n, memory] as the step before left it, 0 at the start of an episode.
+
+        Returns:
+            Action distribution of n rows, values [n], memory [n, memory].
+        """
+        seen = self.trunk(self.inputs(encoded))
+        if self.recurrent is not None:
+            nobody = torch.zeros(1, len(seen), dtype=torch.bool, device=seen.device)
+            seen, memory = self.recurrent(seen.unsqueeze(0), memory, nobody)
+            seen = seen.squeeze(0)
+        return *self._answer(seen, encoded), memory
+
+    def unroll(self, encoded: Tensor, memory: Tensor, fresh: Tensor) -> tuple[Distribution, Tensor]:
+        """Several steps of each row.
+
+        Args:
+            encoded: [steps, n, encoded features].
+            memory: [n, memory] before the first step.
+            fresh: [steps, n] bool, where the memory is 0 before that step.
+
+        Returns:
+            Action distribution of steps * n rows, in that order, and their values [steps * n].
+        """
+        rows = encoded.flatten(0, 1)
+        seen = self.trunk(self.inputs(rows))
+        if self.recurrent is not None:
+            seen, _ = self.recurrent(seen.unflatten(0, fresh.shape), memory, fresh)
+            seen = seen.flatten(0, 1)
+        return self._answer(seen, rows)
+
+    def _answer(self, seen: Tensor, encoded: Tensor) -> tuple[Distribution, Tensor]:
+        return self.distribution(self.actor(seen), encoded), self.critic(seen).squeeze(-1)
+
+
 class MLPPolicy(Policy):
     """Multilayer perceptrons on the normalised observation: one for the action and one for the value, or both in one.
 
@@ -115,11 +187,9 @@ class MLPPolicy(Policy):
         action_dims: columns of an action.
         choices: discrete actions are 0 .. choices-1 in each column, or in column i 0 .. choices[i]-1; 0 or none:
             continuous, Gaussian with one trained standard deviation for each column.
-        hidden: sizes of the hidden layers of either network.
-        activation: behind each of them, a name in ACTIVATIONS.
-        shared: action and value share the hidden layers.
         log_sigma: initial logarithm of that standard deviation, in units of the action.
         seed: of the initial parameters.
+        layers: as for `Policy`.
     """
 
     def __init__(
@@ -128,30 +198,27 @@ class MLPPolicy(Policy):
         action_dims: int,
         choices: int | Sequence[int],
         *,
-        hidden: Sequence[int] = (64, 64),
-        activation: str = "tanh",
-        shared: bool = False,
         log_sigma: float = -0.5,
         seed: int = 0,
+        **layers: Unpack[Layers],
     ) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        self.head = Head(action_dims, choices)
+        head = Head(action_dims, choices)
+        super().__init__(features, head.inputs, torch.Generator().manual_seed(seed), **layers)
+        self.head = head
         self.statistics = RunningStatistics(features)
-        self.trunk = trunk(features, hidden if shared else (), activation, generator)
-        inputs, own = ([features, *hidden][-1], ()) if shared else (features, hidden)
-        self.actor = mlp(inputs, own, self.head.inputs, gain=0.01, generator=generator, activation=activation)
-        self.critic = mlp(inputs, own, 1, gain=1.0, generator=generator, activation=activation)
-        self.log_sigma = self.head.log_sigma(log_sigma)
+        self.log_sigma = head.log_sigma(log_sigma)
 
     def encode(self, observations: Tensor) -> Tensor:
         """The observations as they are: bytes stay bytes until the network needs numbers."""
         return observations
 
-    def forward(self, encoded: Tensor) -> tuple[Distribution, Tensor]:
-        """Observations [n, features] -> action distribution of n rows, values [n]."""
-        inputs = self.trunk(self.statistics(encoded))
-        return self.head(self.actor(inputs), self.log_sigma), self.critic(inputs).squeeze(-1)
+    def inputs(self, encoded: Tensor) -> Tensor:
+        """Observations [n, features], normalised."""
+        return self.statistics(encoded)  # type: ignore[no-any-return]
+
+    def distribution(self, output: Tensor, encoded: Tensor) -> Distribution:
+        """Output [n, outputs] -> action distribution of n rows."""
+        return self.head(output, self.log_sigma)
 
     def update_statistics(self, encoded: Tensor) -> None:
         """Adds observations [n, features] to the statistics of the input."""

@@ -1,13 +1,13 @@
 """A policy whose observations are records of several types, as third-party environments give them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from matdesign.agents.policies import MLPPolicy
+from matdesign.agents.policies import Layers, MLPPolicy
 from matdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ class RecordPolicy(MLPPolicy):
         layout: of a row of observations.
         action_dims: as for `MLPPolicy`.
         choices: as for `MLPPolicy`.
-        hidden: as for `MLPPolicy`.
         log_sigma: as for `MLPPolicy`.
         seed: as for `MLPPolicy`.
+        layers: as for `Policy`.
 
     Raises:
         InputError: something observed is one of more than 4096 choices.
@@ -37,9 +37,9 @@ class RecordPolicy(MLPPolicy):
         action_dims: int,
         choices: int | Sequence[int],
         *,
-        hidden: Sequence[int] = (64, 64),
         log_sigma: float = -0.5,
         seed: int = 0,
+        **layers: Unpack[Layers],
     ) -> None:
         self._sizes = [(leaf.high - leaf.low + 1).ravel() if leaf.counted else None for leaf in layout.leaves]
         features = 0
@@ -47,7 +47,7 @@ class RecordPolicy(MLPPolicy):
             if sizes is not None and sizes.max() > MOST_CHOICES:
                 raise InputError(f"observation{leaf.name} is one of {sizes.max()}: no network here takes that, wrap it")
             features += leaf.size if sizes is None else int(sizes.sum())
-        super().__init__(features, action_dims, choices, hidden=hidden, log_sigma=log_sigma, seed=seed)
+        super().__init__(features, action_dims, choices, log_sigma=log_sigma, seed=seed, **layers)
         self._layout = layout
 
     def encode(self, observations: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from functools import partial
 from matdesign import envs as environments
 from matdesign.agents.convolution import ConvolutionalPolicy
 from matdesign.agents.equivariant import EquivariantPolicy
-from matdesign.agents.policies import MLPPolicy, Policy
+from matdesign.agents.policies import Layers, MLPPolicy, Policy
 from matdesign.agents.records import RecordPolicy
 from matdesign.envs.atoms import SettingValue, atoms_layout, atoms_settings
 from matdesign.envs.bridge import bridge_settings
@@ -101,16 +101,23 @@ def make_policy(config: Config, vector: Batch) -> Policy:
         InputError: the chosen kind of policy does not fit the environment.
     """
     choice = config.agent.policy
+    layers: Layers = {
+        "hidden": choice.hidden,
+        "activation": choice.activation,
+        "shared": choice.shared,
+        "memory": choice.memory,
+        "memory_size": choice.memory_size,
+    }
     if choice.kind == "equivariant" and not config.env.of_atoms:
         raise InputError(f"agent.policy.kind=equivariant needs atoms, not {config.env.name}: use mlp")
     if config.env.of_atoms and choice.kind in ("auto", "equivariant"):
         return EquivariantPolicy(
             atoms_layout(config.material, config.env.settings),
-            hidden=choice.hidden,
             log_sigma=choice.log_sigma,
             log_sigma_minimum=choice.log_sigma_minimum,
             log_sigma_maximum=choice.log_sigma_maximum,
             seed=config.seed,
+            **layers,
         )
     seen, done = vector.observation_layout, vector.action_layout
     if done is not None and done.kind == "record":
@@ -123,15 +130,15 @@ def make_policy(config: Config, vector: Batch) -> Policy:
     if choice.kind == "convolutional" and shape is None:
         raise InputError(f"agent.policy.kind=convolutional needs pictures, not {config.env.name}: use mlp")
     if shape is not None and choice.kind in ("auto", "convolutional"):
-        return ConvolutionalPolicy(shape, *actions, hidden=choice.hidden, log_sigma=choice.log_sigma, seed=config.seed)
+        return ConvolutionalPolicy(
+            shape,
+            *actions,
+            hidden=choice.hidden,
+            memory=choice.memory,
+            memory_size=choice.memory_size,
+            log_sigma=choice.log_sigma,
+            seed=config.seed,
+        )
     if seen is not None and not seen.plain:
-        return RecordPolicy(seen, *actions, hidden=choice.hidden, log_sigma=choice.log_sigma, seed=config.seed)
-    return MLPPolicy(
-        vector.features,
-        *actions,
-        hidden=choice.hidden,
-        activation=choice.activation,
-        shared=choice.shared,
-        log_sigma=choice.log_sigma,
-        seed=config.seed,
-    )
+        return RecordPolicy(seen, *actions, log_sigma=choice.log_sigma, seed=config.seed, **layers)
+    return MLPPolicy(vector.features, *actions, log_sigma=choice.log_sigma, seed=config.seed, **layers)
