@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import table
-from order_runs import ORDER_GRADIENT, TO_GOAL, Actor, along, configured, fly, train
+from order_runs import ORDER_GRADIENT, TO_GOAL, Steer, along, configured, fly, train
 
 from matdesign.properties import measure
 from matdesign.properties.bond_order import BondOrder
@@ -37,7 +37,7 @@ FIGURES = ("energy", "S", "crystalline")
 
 
 def crystallise(
-    actor: Actor, *, kt: float, evaluations: int, glasses: int, seed: int, goal: float = 0.95
+    actor: Steer, *, kt: float, evaluations: int, glasses: int, seed: int, goal: float = 0.95
 ) -> tuple[float, float, float]:
     """Energy per atom, order and crystalline fraction, means over glasses; all evaluations to L-BFGS where kt is 0."""
     steps = (evaluations - RELAXATION) // MD_STEPS if kt else 1
@@ -87,7 +87,7 @@ def main() -> None:
         trained = train(Path(folder), seeds, results, *budget)
     still = [along(TO_GOAL, 0.0) for _ in seeds]
 
-    def show(name: str, actors: Sequence[Actor], kt: float, evaluations: int) -> None:
+    def show(name: str, actors: Sequence[Steer], kt: float, evaluations: int) -> None:
         samples = [
             crystallise(actor, kt=kt, evaluations=evaluations, glasses=glasses, seed=GLASSES + index)
             for index, actor in enumerate(actors)

@@ -155,6 +155,8 @@ def trained(config: Config, iterations: int) -> tuple[Act, float]:
     """A policy's mean action, and the force evaluations of its training."""
     import torch
 
+    from matdesign.agents.actor import Actor
+
     torch.set_num_threads(1)
     spent = 0.0
     with open_vector(config) as vector:
@@ -162,8 +164,8 @@ def trained(config: Config, iterations: int) -> tuple[Act, float]:
         for _ in range(iterations):
             figures = ppo.iterate()
             spent += figures["env/evaluations"] * figures["env/episodes"]
-    policy = ppo.policy.eval()
-    return lambda observations, time: policy.act(torch.from_numpy(observations), None).numpy(), spent
+    act = Actor(ppo.policy.eval())
+    return lambda observations, time: act(torch.from_numpy(observations)).numpy(), spent
 
 
 def searched(config: Config, evaluations: float, seed: int) -> Act:

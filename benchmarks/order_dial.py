@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import table
-from order_runs import TO_GOAL, Actor, along, configured, fly, policy, train
+from order_runs import TO_GOAL, Steer, along, configured, fly, policy, train
 
 RANGES = "[0.15,0.38,0.62,0.85]"
 GOALS = {"trained": (0.2, 0.3, 0.7, 0.8), "unseen": (0.42, 0.5, 0.58), "beyond": (0.1, 0.9)}
@@ -23,7 +23,7 @@ GAINS = (0.3, 0.5, 1.0, 1.5, 2.0, 3.0)  # v0 for an error of one goal_scale
 GLASSES, TUNING = 1000, 5000  # seeds
 
 
-def errors(actors: Sequence[Actor], goal: float | str, episodes: int, *settings: str) -> list[float]:
+def errors(actors: Sequence[Steer], goal: float | str, episodes: int, *settings: str) -> list[float]:
     """Mean |S - goal| while held, for each actor on a set of glasses of its own."""
     config = configured(episodes, f"env.settings.goal={goal}", *settings)
     first = TUNING if isinstance(goal, str) else GLASSES

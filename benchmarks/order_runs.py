@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from table import Table
 
+from matdesign.agents.actor import Actor
 from matdesign.config import load
 from matdesign.design.assembly import make_policy, open_vector, setting
 from matdesign.design.training import trained_policy, training_evaluations
@@ -20,7 +21,7 @@ from matdesign.sections import Config
 from matdesign.vector import Vector
 
 # Observations [rows, features] to actions [rows, 3].
-Actor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Steer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 ORDER_GRADIENT, TO_GOAL = len(VECTORS), VECTORS.index("goal")
 
@@ -30,7 +31,7 @@ def configured(episodes: int, *settings: str) -> Config:
     return load(["env=atoms/order", f"env.envs={episodes}", *settings])
 
 
-def train(folder: Path, seeds: Iterable[int], results: Table, *settings: str) -> list[Actor]:
+def train(folder: Path, seeds: Iterable[int], results: Table, *settings: str) -> list[Steer]:
     """Trains one policy for each seed by `matdesign train`, side by side, and adds what that cost to the table."""
     running = {}
     for seed in seeds:
@@ -48,17 +49,18 @@ def train(folder: Path, seeds: Iterable[int], results: Table, *settings: str) ->
     return [policy(configured(1), path) for path in running]
 
 
-def policy(config: Config, folder: Path | None = None) -> Actor:
+def policy(config: Config, folder: Path | None = None) -> Steer:
     """The mean action of the policy trained in `folder`, or of the untrained one of this configuration."""
     torch.set_num_threads(1)
     with open_vector(config) as vector:
         network = make_policy(config, vector)
     if folder is not None:
         network = trained_policy(folder, network)
-    return lambda observations: network.act(torch.from_numpy(observations), None).numpy()
+    act = Actor(network)
+    return lambda observations: act(torch.from_numpy(observations)).numpy()
 
 
-def along(vector: int, coefficient: float) -> Actor:
+def along(vector: int, coefficient: float) -> Steer:
     """`coefficient` times one of the vectors an atom sees, in units of v0."""
     config = configured(1)
     layout = atoms_layout(config.material, config.env.settings)
@@ -67,7 +69,7 @@ def along(vector: int, coefficient: float) -> Actor:
     return lambda observations: coefficient / strength * observations[:, columns]
 
 
-def fly(config: Config, actor: Actor, *, seed: int) -> tuple[dict[str, float], list[AtomsResult]]:
+def fly(config: Config, actor: Steer, *, seed: int) -> tuple[dict[str, float], list[AtomsResult]]:
     """One episode of every environment: means of its log, and what it ended in."""
     with open_vector(config, own_memory=True) as vector:
         assert isinstance(vector, Vector)

@@ -1,6 +1,7 @@
 """What PPO can be told beside its basic form, against slow definitions and on tasks whose solution is known."""
 
 import math
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,9 @@ from matdesign.agents.optimisers import Optimiser, scheduled
 from matdesign.agents.policies import MLPPolicy
 from matdesign.agents.ppo import PPO, _explained_variance
 from matdesign.agents.ppo_config import PPOConfig
+from matdesign.config import load
+from matdesign.design.training import use_cores
+from matdesign.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -245,3 +249,27 @@ def test_state_of_muon_and_values_goes_on():
     for trainer in (straight, resumed):
         trainer.iterate()
     assert torch.equal(parameters(straight), parameters(resumed))
+
+
+def test_action_and_value_share_their_layers_where_asked():
+    apart = MLPPolicy(5, 2, 3, hidden=(16, 8), activation="relu")
+    shared = MLPPolicy(5, 2, 3, hidden=(16, 8), activation="gelu", shared=True)
+    sizes = [sum(p.numel() for p in policy.parameters()) for policy in (apart, shared)]
+    layers, action, value = 5 * 16 + 16 + 16 * 8 + 8, 8 * 6 + 6, 8 + 1
+    assert sizes == [2 * layers + action + value, layers + action + value]
+    _, values = shared(torch.zeros(4, 5))
+    values.sum().backward()
+    assert shared.trunk[0].weight.grad is not None
+    assert isinstance(shared.trunk[1], torch.nn.GELU)
+    assert isinstance(apart.actor[1], torch.nn.ReLU)
+
+
+def test_a_process_stays_on_the_cores_it_was_given():
+    cores = os.sched_getaffinity(0)
+    try:
+        use_cores(load(["env=squared", f"agent.affinity=[{min(cores)}]", "agent.threads=1"]))
+        assert os.sched_getaffinity(0) == {min(cores)}
+        with pytest.raises(InputError, match=r"agent.affinity=\[65535\] is none of this process' cores"):
+            use_cores(load(["env=squared", "agent.affinity=[65535]"]))
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -69,9 +69,8 @@ def use_cores(config: Config) -> None:
             os.sched_setaffinity(0, config.agent.affinity)
         except OSError as error:
             known = sorted(os.sched_getaffinity(0))
-            raise InputError(
-                f"agent.affinity={config.agent.affinity} names no core of {known}: leave it null"
-            ) from error
+            message = f"agent.affinity={config.agent.affinity} is none of this process' cores {known}: leave it null"
+            raise InputError(message) from error
     torch.set_num_threads(config.agent.threads)
 
 

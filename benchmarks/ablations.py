@@ -1,0 +1,131 @@
+"""What each choice of the trainer is worth: one is changed at a time, in equal agent-steps, several seeds.
+
+`perf while learning` is the mean of perf over the second half of the training: how soon and how steadily it is learned;
+`perf` that of the last tenth. Both are of the training's own sampled actions. References are those of the first row,
+the settings that ship for the environment. Each training runs on one thread; as many side by side as there are cores.
+Finished trainings are kept in --runs and are not done again.
+"""
+
+import argparse
+import csv
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import table
+
+RUNS = Path("runs/ablations")
+SEEDS = 3
+# What is trained, and for how long: 10 to 40 CPU seconds each.
+TASKS = {
+    "cartpole": ("env=cartpole", "agent.ppo.total_agent_steps=400_000"),
+    "squared 5x5": ("env=squared", "env.settings.size=5", "agent.ppo.total_agent_steps=500_000"),
+    "pong": ("env=pong", "agent.ppo.total_agent_steps=1_500_000"),
+    "drones hover": (
+        "env=drone_swarm",
+        *(f"env.settings.{task}=0" for task in ("idle", "orbit", "follow", "cube", "congo", "flag", "plane", "race")),
+        "agent.ppo.total_agent_steps=2_000_000",
+    ),
+    "atoms steer": ("env=atoms/steer", "material.structure.atoms=8", "agent.ppo.total_agent_steps=300_000"),
+    "atoms cluster": ("env=atoms/cluster", "agent.ppo.total_agent_steps=600_000"),
+}
+CHOICES = {
+    "as shipped": (),
+    "muon": ("agent.ppo.optimizer=muon",),
+    "muon, twice the rate": ("agent.ppo.optimizer=muon", "agent.ppo.learning_rate=*2"),
+    "adam, twice the rate": ("agent.ppo.learning_rate=*2",),
+    "V-trace": ("agent.ppo.vtrace=true",),
+    "priority 0.8": ("agent.ppo.priority=0.8",),
+    "cosine": ("agent.ppo.learning_rate_schedule=cosine",),
+    "constant rate": ("agent.ppo.learning_rate_schedule=constant",),
+    "value clip 0.2": ("agent.ppo.value_clip=0.2",),
+    "normalised values": ("agent.ppo.normalise_values=true",),
+    "shared layers": ("agent.policy.shared=true",),
+    "bfloat16": ("agent.precision=bfloat16",),
+    "V-trace, priority, muon": ("agent.ppo.vtrace=true", "agent.ppo.priority=0.8", "agent.ppo.optimizer=muon"),
+}
+OF_MLP = ("shared layers",)
+
+
+class Result(NamedTuple):
+    """Perf over the second half, perf over the last tenth, wall-clock seconds."""
+
+    learning: float
+    last: float
+    seconds: float
+
+
+def train(folder: Path, settings: Sequence[str]) -> Result:
+    """`matdesign train` into `folder`, unless it was finished there before."""
+    if not (folder / "metrics.csv").exists() or not (folder / "finished").exists():
+        command = [sys.executable, "-m", "matdesign", "train", f"output={folder}", "quiet=true"]
+        subprocess.run(["rm", "-rf", folder], check=True)
+        subprocess.run([*command, *_resolved(settings)], check=True, stdout=subprocess.DEVNULL)
+        (folder / "finished").touch()
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    steps = float(rows[-1]["agent_steps"])
+    played = [(float(row["agent_steps"]) / steps, float(row["env/perf"])) for row in rows if row["env/perf"]]
+    second = [perf for part, perf in played if part > 0.5]
+    return Result(
+        statistics.fmean(second), statistics.fmean(p for part, p in played if part > 0.9), float(rows[-1]["seconds"])
+    )
+
+
+def _resolved(settings: Sequence[str]) -> list[str]:
+    """The settings, with =*N made into N times what ships for the environment."""
+    factors = {text.split("=*")[0]: float(text.split("=*")[1]) for text in settings if "=*" in text}
+    plain = [text for text in settings if "=*" not in text]
+    if not factors:
+        return plain
+    from matdesign.config import load
+
+    rate = load([text for text in plain if text.startswith("env=")]).agent.ppo.learning_rate
+    return [*plain, *(f"{name}={factor * rate}" for name, factor in factors.items())]
+
+
+def main() -> None:
+    """Prints the rows of each task."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--runs", type=Path, default=RUNS)
+    own, rest = parser.parse_known_args()
+    sys.argv[1:] = rest
+    arguments = table.arguments(__doc__)
+    results = table.Table(arguments.json)
+    tasks = {"squared 5x5": TASKS["squared 5x5"]} if arguments.quick else TASKS
+    choices = {name: CHOICES[name] for name in ("as shipped", "muon")} if arguments.quick else CHOICES
+    seeds = range(1 if arguments.quick else SEEDS)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for task, settings in tasks.items():
+            fitting = {n: c for n, c in choices.items() if not (n in OF_MLP and task.startswith("atoms"))}
+            jobs = {
+                name: [
+                    pool.submit(
+                        train,
+                        own.runs / task.replace(" ", "_") / name.replace(" ", "_").replace(",", "") / str(seed),
+                        [*settings, *choice, f"seed={seed}"],
+                    )
+                    for seed in seeds
+                ]
+                for name, choice in fitting.items()
+            }
+            references: Result | None = None
+            for name, futures in jobs.items():
+                found = [future.result() for future in futures]
+                label, reference = f"{task}: {name}", references or Result(None, None, None)  # type: ignore[arg-type]
+                medians = (
+                    results.add(label, "perf while learning", [r.learning for r in found], "", reference=reference[0]),
+                    results.add(label, "perf", [r.last for r in found], "", reference=reference[1]),
+                    results.add(label, "wall clock", [r.seconds for r in found], "s", reference=reference[2]),
+                )
+                references = references or Result(*medians)
+    results.close()
+
+
+if __name__ == "__main__":
+    main()
