@@ -5,7 +5,6 @@ import pytest
 import torch
 from systems import shipped
 
-from matdesign.agents.distributions import Gaussian
 from matdesign.agents.exploration import CommonNoise
 from matdesign.envs.bridge import COLD, HOT, WALL, Slabs, bridge_result, bridge_settings
 from matdesign.errors import InputError
@@ -209,12 +208,11 @@ def test_common_noise_is_the_same_for_all_and_kept_for_the_episode():
     with open_bridge(envs=3, horizon=2) as vector:
         rows = slice(0, len(vector.rewards))
         noise = CommonNoise(vector, 0.75)
-        standard = Gaussian(torch.zeros(len(vector.rewards), 9), torch.zeros(9))
         everyone = torch.ones(len(vector.rewards), dtype=torch.bool)
         draws = []
         for _ in range(100):
-            noise.renew(everyone, rows, generator)
-            draws.append([noise.sample(standard, rows, generator) for _ in range(2)])
+            noise.renew(everyone, rows, torch.randn(3, 9, generator=generator))
+            draws.append([noise.mixed(torch.randn(rows.stop, 9, generator=generator), rows) for _ in range(2)])
         values = torch.stack([torch.stack(pair) for pair in draws]).view(100, 2, 3, 36, 9)
         assert values.std().item() == pytest.approx(1.0, abs=0.05)
         for other in (values[:, 1, :, 3], values[:, 0, :, 7]):  # another step, another atom
@@ -224,6 +222,6 @@ def test_common_noise_is_the_same_for_all_and_kept_for_the_episode():
         over = everyone.clone()
         over[36:] = False
         over[36] = True  # one agent of the second environment ended alone
-        noise.renew(over, rows, generator)
+        noise.renew(over, rows, torch.randn(3, 9, generator=generator))
         assert not torch.equal(noise.values[:36], before[:36])
         torch.testing.assert_close(noise.values[36:], before[36:])

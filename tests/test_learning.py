@@ -146,7 +146,8 @@ def test_trajectories_give_the_same_gradient_as_their_transitions():
         ppo = PPO(task := Line(), policy_for(task), config)
         if options:  # every row once, in place of a draw
             everyone = torch.arange(32)
-            ppo._segments = lambda rows, weights, whole=ppo._segments: whole(everyone, None)
+            whole = ppo.microbatches.descend
+            ppo.microbatches.descend = lambda chosen, weights, *rest: whole(everyone, None, *rest)
         ppo.iterate()
         return parameters(ppo)
 
@@ -157,7 +158,7 @@ def test_clipped_value_loss_is_the_larger_one():
     config = replace(CONSTANT, value_clip=0.5)
     before, now, target = torch.zeros(4), torch.tensor([0.2, 1.0, 1.0, -2.0]), torch.tensor([1.0, 1.0, 0.0, 1.0])
     batch = Transitions(torch.zeros(4, 1), torch.zeros(4), torch.zeros(4), before, target, None)
-    terms, _ = loss_terms(batch, Gaussian(torch.zeros(4, 1), torch.zeros(1)), now, None, config)
+    terms, _ = loss_terms(batch, Gaussian(torch.zeros(4, 1), torch.zeros(1)), now, config)
     # (1 - 0.2)^2; not 0 but (1 - 0.5)^2; 1 rather than 0.5^2; 3^2 rather than 1.5^2.
     assert terms[FIGURES.index("value")].item() == pytest.approx(0.5 * (0.64 + 0.25 + 1.0 + 9.0))
 

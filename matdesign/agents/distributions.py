@@ -7,26 +7,39 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from matdesign.agents import categorical
+
 IMPOSSIBLE = -1e9  # logit of a choice that a column does not have; its probability is 0, and nothing becomes NaN
 
 
 class Distribution(Protocol):
     """A batch of action distributions."""
 
-    def sample(self, generator: torch.Generator) -> Tensor:
-        """Actions [rows, action_dims], drawn on the generator's device whatever the device of the parameters.
+    def at(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """What `noise` of these rows draws: actions [rows, action_dims] and their log-probabilities [rows].
 
-        A CPU generator therefore gives the same stream to a run on any device.
+        Args:
+            noise: [rows, action_dims] as `draw_noise` gives it.
         """
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Actions [rows, action_dims], drawn on the generator's device."""
 
     def mode(self) -> Tensor:
         """The most probable actions [rows, action_dims]."""
 
-    def log_prob(self, actions: Tensor) -> Tensor:
-        """Logarithm of the probability (density) of `actions` [rows, action_dims], [rows]."""
+    def evaluate(self, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Logarithm of the probability (density) of `actions` [rows, action_dims], and entropy in nats; [rows]."""
 
-    def entropy(self) -> Tensor:
-        """Entropy in nats, [rows]."""
+
+def draw_noise(*shape: int, discrete: bool, generator: torch.Generator) -> Tensor:
+    """Numbers that make actions of a distribution: uniform from 0 to 1 for choices, else standard normal.
+
+    They are drawn on the generator's device, whatever that of the distribution: a CPU generator gives the same stream
+    to a run on any device.
+    """
+    make = torch.rand if discrete else torch.randn
+    return make(shape, generator=generator, device=generator.device)
 
 
 class Gaussian:
@@ -38,60 +51,72 @@ class Gaussian:
     """
 
     def __init__(self, mean: Tensor, log_sigma: Tensor) -> None:
-        self.mean = mean
+        self.mean = mean.to(torch.promote_types(mean.dtype, torch.float32))
         self.log_sigma = log_sigma.expand_as(mean)
+
+    def at(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions [rows, action_dims], float, and their log-probabilities [rows]."""
+        noise = noise.to(self.mean)
+        actions = torch.addcmul(self.mean, noise, self.log_sigma.exp())
+        return actions, self._log_prob(noise)
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Actions [rows, action_dims], float."""
-        return self.at(
-            torch.randn(self.mean.shape, dtype=self.mean.dtype, device=generator.device, generator=generator)
-        )
-
-    def at(self, noise: Tensor) -> Tensor:
-        """The actions [rows, action_dims] for this standard normal noise [rows, action_dims]."""
-        return torch.addcmul(self.mean, noise.to(self.mean.device), self.log_sigma.exp())
+        return self.at(draw_noise(*self.mean.shape, discrete=False, generator=generator))[0]
 
     def mode(self) -> Tensor:
         """The mean [rows, action_dims]."""
         return self.mean
 
-    def log_prob(self, actions: Tensor) -> Tensor:
-        """Logarithm of the density at `actions` [rows, action_dims], [rows]."""
-        z = (actions - self.mean) * (-self.log_sigma).exp()
-        return -(0.5 * z * z + self.log_sigma).sum(-1) - 0.5 * math.log(2 * math.pi) * self.mean.shape[-1]
+    def evaluate(self, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Logarithm of the density at `actions` [rows, action_dims], and differential entropy in nats; [rows]."""
+        entropy = self.log_sigma.sum(-1) + 0.5 * math.log(2 * math.pi * math.e) * self.mean.shape[-1]
+        return self._log_prob((actions - self.mean) * (-self.log_sigma).exp()), entropy
 
-    def entropy(self) -> Tensor:
-        """Differential entropy in nats, [rows]."""
-        return self.log_sigma.sum(-1) + 0.5 * math.log(2 * math.pi * math.e) * self.mean.shape[-1]
+    def _log_prob(self, z: Tensor) -> Tensor:
+        """Of what lies `z` standard deviations from the mean."""
+        return -(0.5 * z * z + self.log_sigma).sum(-1) - 0.5 * math.log(2 * math.pi) * self.mean.shape[-1]
 
 
 class Categorical:
     """Independent choices, one for each action column.
 
     Args:
-        logits: [rows, action_dims, choices], unnormalised.
+        logits: [rows, action_dims, choices], unnormalised; those of choices that a column lacks are IMPOSSIBLE.
     """
 
     def __init__(self, logits: Tensor) -> None:
-        self.log_p = logits.log_softmax(-1)
+        self.logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        self._in_c = self.logits.dtype == torch.float32 and self.logits.device.type == "cpu"
+
+    def at(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Choices [rows, action_dims], int64, by inversion of the distribution function; log-probabilities [rows]."""
+        if self._in_c:
+            actions, log_probs = categorical.sample(self.logits.flatten(0, 1), noise.flatten())
+            return actions.view(noise.shape), log_probs.view(noise.shape).sum(-1)
+        below = self.logits.softmax(-1).cumsum(-1)
+        # Strictly less than the sum of all, so that no choice behind the last possible one is reached.
+        limit = noise.to(below).unsqueeze(-1) * below[..., -1:] * (1.0 - 2e-7)
+        actions = (below[..., :-1] <= limit).sum(-1)
+        return actions, self.evaluate(actions)[0]
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """Choices [rows, action_dims], int64 (the Gumbel-max trick)."""
-        exponential = torch.empty(self.log_p.shape, dtype=self.log_p.dtype, device=generator.device)
-        exponential.exponential_(generator=generator)
-        return (self.log_p - exponential.log_().to(self.log_p.device)).argmax(-1)
+        """Choices [rows, action_dims], int64."""
+        return self.at(draw_noise(*self.logits.shape[:2], discrete=True, generator=generator))[0]
 
     def mode(self) -> Tensor:
         """The most probable choices [rows, action_dims], int64."""
-        return self.log_p.argmax(-1)
+        return self.logits.argmax(-1)
 
-    def log_prob(self, actions: Tensor) -> Tensor:
-        """Logarithm of the probability of `actions` [rows, action_dims] int64, [rows]."""
-        return self.log_p.gather(-1, actions.unsqueeze(-1)).squeeze(-1).sum(-1)
-
-    def entropy(self) -> Tensor:
-        """Entropy in nats, [rows]."""
-        return -(self.log_p.exp() * self.log_p).sum((-1, -2))
+    def evaluate(self, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Logarithm of the probability of `actions` [rows, action_dims] int64, and entropy in nats; [rows]."""
+        if self._in_c:
+            both = categorical.Evaluation.apply(self.logits.flatten(0, 1), actions.flatten())  # type: ignore[no-untyped-call]
+            log_probs, entropies = (figure.view(actions.shape).sum(-1) for figure in both)
+            return log_probs, entropies
+        log_p = self.logits.log_softmax(-1)
+        log_probs = log_p.gather(-1, actions.unsqueeze(-1)).squeeze(-1).sum(-1)
+        return log_probs, -(log_p.exp() * log_p).sum((-1, -2))
 
 
 class Head:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from matdesign.agents.distributions import Distribution, Gaussian
 from matdesign.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,15 +30,17 @@ class CommonNoise:
         self.agents = vector.agents
         self.values = torch.zeros(len(vector.rewards), vector.actions.shape[1])  # rows of an environment agree
 
-    def renew(self, over: Tensor, rows: slice, generator: torch.Generator) -> None:
-        """Draws c anew for the environments among `rows` all of whose agents' episodes are over, bool [len(rows)]."""
-        values = self.values[rows].view(-1, self.agents, self.values.shape[1])
-        fresh = torch.randn(values.shape[0], 1, values.shape[2], generator=generator)
-        values.copy_(torch.where(over.cpu().view(-1, self.agents).all(1)[:, None, None], fresh, values))
+    def renew(self, over: Tensor, rows: slice, fresh: Tensor) -> None:
+        """Takes a new c for the environments among `rows` all of whose agents' episodes are over.
 
-    def sample(self, distribution: Distribution, rows: slice, generator: torch.Generator) -> Tensor:
-        """Actions [len(rows), action_dims] of the agents `rows`."""
-        assert isinstance(distribution, Gaussian)
-        common = self.values[rows]
-        white = torch.randn(common.shape, generator=generator)
-        return distribution.at(math.sqrt(self.share) * common + math.sqrt(1.0 - self.share) * white)
+        Args:
+            over: bool [len(rows)].
+            rows: whole environments.
+            fresh: standard normal [environments among the rows, action_dims].
+        """
+        values = self.values[rows].view(-1, self.agents, self.values.shape[1])
+        values.copy_(torch.where(over.cpu().view(-1, self.agents).all(1)[:, None, None], fresh.unsqueeze(1), values))
+
+    def mixed(self, white: Tensor, rows: slice) -> Tensor:
+        """The noise of the agents `rows` for `white` noise [len(rows), action_dims]."""
+        return math.sqrt(self.share) * self.values[rows] + math.sqrt(1.0 - self.share) * white

@@ -21,7 +21,7 @@ class Transitions:
         advantages: [n], normalised.
         values: [n] as estimated when they were taken.
         targets: [n] what the values should be.
-        weights: [n] in the loss; None: all 1.
+        weights: [n] in the loss, 0 of those that are none; None: all 1.
     """
 
     taken: Tensor
@@ -33,28 +33,21 @@ class Transitions:
 
 
 def loss_terms(
-    transitions: Transitions, distribution: Distribution, values: Tensor, keep: Tensor | None, config: PPOConfig
+    batch: Transitions, distribution: Distribution, values: Tensor, config: PPOConfig
 ) -> tuple[Tensor, Tensor]:
     """Sums over transitions of the terms of the loss (Schulman et al. 2017, arXiv:1707.06347, eq. 7 and 9).
 
     Args:
-        transitions: n of them.
-        distribution: of the actions now, n rows or more.
-        values: now, as many.
-        keep: [n] int64, which of those rows are the transitions; None: all, in order.
+        batch: n transitions.
+        distribution: of the actions now, n rows.
+        values: [n] now.
         config: clip and value_clip.
 
     Returns:
         Sums [5] in the order of FIGURES: surrogate, half the squared error of the value, entropy, fraction of clipped
         ratios, KL divergence; and the ratios [n] of probabilities, without gradient.
     """
-    batch = transitions
-    if keep is None:
-        log_probs, entropy = distribution.log_prob(batch.taken), distribution.entropy()
-    else:
-        every = batch.taken.new_zeros(len(values), batch.taken.shape[1])
-        every[keep] = batch.taken
-        log_probs, entropy, values = distribution.log_prob(every)[keep], distribution.entropy()[keep], values[keep]
+    log_probs, entropy = distribution.evaluate(batch.taken)
     log_ratio = log_probs - batch.log_probs
     ratio = log_ratio.exp()
     clipped = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from matdesign.agents.advantages import advantages_and_targets
-from matdesign.agents.distributions import Distribution
 from matdesign.agents.exploration import CommonNoise
-from matdesign.agents.losses import FIGURES, Transitions, loss_terms
+from matdesign.agents.lanes import Lanes
+from matdesign.agents.losses import FIGURES
+from matdesign.agents.microbatches import Estimates, Microbatches
 from matdesign.agents.minibatches import prioritised, shuffled
 from matdesign.agents.normalise import ReturnScale, RunningStatistics
 from matdesign.agents.optimisers import Optimiser, scheduled
@@ -40,6 +41,8 @@ class PPO:
         config: hyperparameters.
         device: "cpu", "cuda" or any other device of torch.
         precision: of the products of matrices in the policy; parameters are float32.
+        threads: CPU threads that act and learn, each with some of the rows. Another number gives another
+            rounding, and so another run. Torch's own threads, within one operation, are the caller's to set.
         seed: 0 or greater.
 
     Attributes:
@@ -55,6 +58,7 @@ class PPO:
         *,
         device: str = "cpu",
         precision: Precision = "float32",
+        threads: int = 1,
         seed: int = 0,
     ) -> None:
         self.vector = vector
@@ -73,6 +77,7 @@ class PPO:
         self._precision = partial(
             torch.autocast, self.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
         )
+        lanes = Lanes(threads)
         self.common_noise = CommonNoise(vector, config.common_noise) if config.common_noise else None
         try:
             self.rollout = Rollout(
@@ -83,11 +88,20 @@ class PPO:
                 generator=self.generator,
                 common_noise=self.common_noise,
                 precision=self._precision,
+                lanes=lanes,
             )
         except RuntimeError as error:
             raise InputError(
                 f"PPO: a rollout of horizon = {config.horizon} steps fits in no memory; lower it"
             ) from error
+        self.microbatches = Microbatches(
+            policy,
+            self.rollout,
+            config,
+            of_rows=policy.memory > 0 or config.priority > 0,
+            precision=self._precision,
+            lanes=lanes,
+        )
         self._restart()
 
     def iterate(self) -> dict[str, float]:
@@ -148,9 +162,9 @@ class PPO:
             deviation, mean = self._value_scale()
         before = (values[:-1] - mean) / deviation
 
-        of_segments = self.policy.memory > 0 or config.priority > 0
-        items = live.any(0).nonzero().squeeze(-1) if of_segments else live.flatten().nonzero().squeeze(-1)
-        size = max(1, config.minibatch // config.horizon) if of_segments else config.minibatch
+        of_rows = self.microbatches.of_rows
+        items = (live.any(0) if of_rows else live.flatten()).nonzero().squeeze(-1)
+        size = max(1, config.minibatch // config.horizon) if of_rows else config.minibatch
         normal = _normalised(advantages, live)
         sums: list[Tensor] = []
         kl = 0.0
@@ -164,32 +178,16 @@ class PPO:
                     chosen, weights = prioritised(
                         advantages, len(chosen), alpha=config.priority, beta=correction, generator=self.generator
                     )
-                total = int(live[:, chosen].sum()) if of_segments else len(chosen)
-                terms = torch.zeros(len(FIGURES), device=self.device)
-                evaluate = self._segments if of_segments else self._transitions
-                for index, keep, weight, distribution, estimated in evaluate(chosen, weights):
-                    chunk = Transitions(
-                        taken=rollout.taken.flatten(0, 1)[index],
-                        log_probs=rollout.log_probs.flatten()[index],
-                        advantages=normal.flatten()[index],
-                        values=before.flatten()[index],
-                        targets=(targets.flatten()[index] - mean) / deviation,
-                        weights=weight,
-                    )
-                    chunk_terms, ratio = loss_terms(chunk, distribution, estimated, keep, config)
-                    policy_loss, value_loss, entropy, *_ = chunk_terms.unbind()
-                    loss = policy_loss + config.value_coefficient * value_loss - entropy_coefficient * entropy
-                    torch.autograd.backward(loss / total)
-                    terms += chunk_terms.detach()
-                    if ratios is not None:
-                        now = estimated.detach() if keep is None else estimated.detach()[keep]
-                        ratios.view(-1)[index] = ratio
-                        values.view(-1)[index] = now * deviation + mean
-                sums.append(terms / total)
-                kl = sums[-1][FIGURES.index("kl")].item()
+                estimates = Estimates(normal, before, (targets - mean) / deviation)
+                terms, now, new_values = self.microbatches.descend(chosen, weights, estimates, entropy_coefficient)
+                if ratios is not None:
+                    self.microbatches.put(ratios, chosen, now)
+                    self.microbatches.put(values[:-1], chosen, new_values * deviation + mean)
+                sums.append(terms)
+                kl = terms[FIGURES.index("kl")].item()
                 if kl > config.max_kl:
                     break
-                self._descend(sums[-1], learning_rate)
+                self._descend(terms, learning_rate)
             if kl > config.max_kl:
                 break
         self.optimizer.drop_gradients()
@@ -209,46 +207,6 @@ class PPO:
             "train/learning_rate": learning_rate,
             "train/return_scale": scale,
         }
-
-    def _transitions(
-        self, index: Tensor, weights: Tensor | None
-    ) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None, Distribution, Tensor]]:
-        """The policy now in the transitions `index`, counted row by row through the steps.
-
-        Yields:
-            For each microbatch: the transitions, None (all of them are rows of what follows), their weights, the
-            distribution of actions, the values.
-        """
-        encoded = self.rollout.encoded[:-1].flatten(0, 1)
-        for part in torch.split(index, self.config.microbatch):
-            with self._precision():
-                distribution, values = self.policy(encoded[part])
-            yield part, None, weights, distribution, values
-
-    def _segments(
-        self, rows: Tensor, weights: Tensor | None
-    ) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None, Distribution, Tensor]]:
-        """The policy now through all steps of some rows.
-
-        Yields:
-            As `_transitions`, with the transitions' places among steps * rows rows.
-        """
-        rollout, steps = self.rollout, self.config.horizon
-        fresh, live = rollout.fresh(), rollout.masks.flatten()
-        step = torch.arange(steps, device=self.device).unsqueeze(-1)
-        size = max(1, self.config.microbatch // steps)
-        for first in range(0, len(rows), size):
-            part = rows[first : first + size]
-            with self._precision():
-                distribution, values = self.policy.unroll(
-                    rollout.encoded[:-1][:, part], rollout.memory[part], fresh[:, part]
-                )
-            index = (step * rollout.masks.shape[1] + part).flatten()
-            keep = live[index].nonzero().squeeze(-1)
-            weight = None
-            if weights is not None:
-                weight = weights[first : first + size].expand(steps, -1).flatten()[keep]
-            yield index[keep], keep, weight, distribution, values
 
     def _descend(self, terms: Tensor, learning_rate: float) -> None:
         """One step of the optimiser down the clipped gradient.

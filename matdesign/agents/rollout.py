@@ -1,21 +1,27 @@
 """What a policy did in a batch of environments during some steps, and what came of it."""
 
 import math
+import statistics
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from matdesign.agents.distributions import draw_noise
 from matdesign.agents.exploration import CommonNoise
+from matdesign.agents.lanes import Lanes
 from matdesign.agents.policies import Policy
 from matdesign.agents.staging import Staging
 from matdesign.errors import MatdesignError
 
 if TYPE_CHECKING:
     from matdesign.vector import Batch
+
+FEWEST_ROWS = 512  # that are worth waking a thread
 
 
 class Rollout:
@@ -29,6 +35,7 @@ class Rollout:
         generator: of the actions, on the CPU.
         common_noise: exploration noise that agents share; None: each its own.
         precision: makes the context in which the policy computes.
+        lanes: threads that act, each for some of the rows.
 
     Attributes:
         encoded: [steps + 1, rows, encoded features], what the policy saw before each step and after the last one.
@@ -52,10 +59,11 @@ class Rollout:
         generator: torch.Generator,
         common_noise: CommonNoise | None,
         precision: Callable[[], AbstractContextManager[object]],
+        lanes: Lanes,
     ) -> None:
         self.vector, self.policy, self.steps = vector, policy, steps
         self.generator, self.common_noise = generator, common_noise
-        self._precision = precision
+        self._precision, self._lanes = precision, lanes
         actions = torch.from_numpy(vector.actions)
         self._observations = torch.from_numpy(vector.observations)
         self._staged_observations = Staging(self._observations, device)
@@ -84,10 +92,10 @@ class Rollout:
         rows = slice(0, len(self._observations))
         self._remembered.zero_()
         if self.common_noise is not None:
-            self.common_noise.renew(torch.ones(rows.stop, dtype=torch.bool), rows, self.generator)
+            fresh = torch.randn(self.vector.envs, self.taken.shape[2], generator=self.generator)
+            self.common_noise.renew(torch.ones(rows.stop, dtype=torch.bool), rows, fresh)
         self._observe(self.steps, rows, 0)
 
-    @torch.no_grad()
     def collect(self, agent_steps: int) -> None:
         """Fills the buffers.
 
@@ -101,6 +109,7 @@ class Rollout:
         clock = time.perf_counter
         self.encoded[0].copy_(self.encoded[-1])
         self.memory.copy_(self._remembered)
+        self._draw()
         parts = list(enumerate(self.vector.parts))
         # Where there are two parts, one steps while the policy acts for the other.
         for t in range(self.steps + 1):
@@ -109,20 +118,18 @@ class Rollout:
                 if t > 0:
                     self.vector.recv(part)
                 received = clock()
-                if t > 0:
-                    self._receive(t, rows, agent_steps)
-                copied = clock()
-                actions = self._act(t, rows)
+                copies = self._lanes.run(partial(self._advance, t, agent_steps), self._pieces(rows))
                 acted = clock()
-                if actions is not None:
-                    self._staged_actions.to_environments(rows, actions)
+                if t < self.steps:
+                    self._staged_actions.to_environments(rows, self.taken[t, rows])
                     sent = clock()
                     self.vector.send(part)
                     environment += clock() - sent
                     copy += sent - acted
+                copied = statistics.fmean(copies)
                 environment += received - start
-                copy += copied - received
-                forward += acted - copied
+                copy += copied
+                forward += acted - received - copied
         start = clock()
         self.rewards, self.terminals, self.masks = (
             array.to(self._device, non_blocking=True) for array in (self._rewards, self._terminals, self._masks)
@@ -133,21 +140,43 @@ class Rollout:
         """Where an agent's memory is 0 before a step, [steps, rows] bool; before the first one `memory` says so."""
         return torch.cat([torch.zeros_like(self.masks[:1]), ~self.masks[:-1]])
 
-    def _act(self, t: int, rows: slice) -> Tensor | None:
-        """Actions of `rows` at `t`; none after the last step, where only the value is asked for."""
+    def _draw(self) -> None:
+        """Draws all the randomness of the steps at once, which leaves none to the lanes."""
+        discrete = not self.taken.is_floating_point()
+        self._noise = draw_noise(*self.taken.shape, discrete=discrete, generator=self.generator)
+        if self.common_noise is not None:
+            shape = (self.steps + 1, self.vector.envs, self.taken.shape[2])
+            self._fresh = draw_noise(*shape, discrete=False, generator=self.generator)
+
+    def _pieces(self, rows: slice) -> list[slice]:
+        """`rows` in pieces of whole environments that are worth a thread."""
+        agents = self.vector.agents
+        size = self._lanes.size(rows.stop - rows.start, least=FEWEST_ROWS, most=rows.stop)
+        size = -(-size // agents) * agents
+        return [slice(first, min(first + size, rows.stop)) for first in range(rows.start, rows.stop, size)]
+
+    @torch.no_grad()
+    def _advance(self, t: int, agent_steps: int, rows: slice) -> float:
+        """Takes in what the environments of `rows` show at `t`, and acts; returns the seconds that the former took."""
+        start = time.perf_counter()
+        if t > 0:
+            self._receive(t, rows, agent_steps)
+        seconds = time.perf_counter() - start
+        self._act(t, rows)
+        return seconds
+
+    def _act(self, t: int, rows: slice) -> None:
+        """Values and actions of `rows` at `t`; after the last step there is no more to do."""
         with self._precision():
             distribution, values, memory = self.policy.step(self.encoded[t, rows], self._remembered[rows])
         self.values[t, rows] = values
         if t == self.steps:
-            return None
+            return
         self._remembered[rows] = memory
-        if self.common_noise is None:
-            taken = distribution.sample(self.generator)
-        else:
-            taken = self.common_noise.sample(distribution, rows, self.generator)
-        self.taken[t, rows] = taken
-        self.log_probs[t, rows] = distribution.log_prob(taken)
-        return taken
+        noise = self._noise[t, rows]
+        if self.common_noise is not None:
+            noise = self.common_noise.mixed(noise, rows)
+        self.taken[t, rows], self.log_probs[t, rows] = distribution.at(noise)
 
     def _receive(self, t: int, rows: slice, agent_steps: int) -> None:
         """Copies what the step before `t` gave in `rows`."""
@@ -158,7 +187,8 @@ class Rollout:
         if self.policy.memory:
             self._remembered[rows] *= live.to(self._device).unsqueeze(-1)
         if self.common_noise is not None:
-            self.common_noise.renew(~live, rows, self.generator)
+            environments = slice(rows.start // self.vector.agents, rows.stop // self.vector.agents)
+            self.common_noise.renew(~live, rows, self._fresh[t, environments])
         self._observe(t, rows, agent_steps)
 
     def _observe(self, t: int, rows: slice, agent_steps: int) -> None:

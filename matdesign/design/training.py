@@ -55,7 +55,11 @@ def make_trainer(config: Config, vector: Batch) -> PPO:
     """
     agent = config.agent
     policy = make_policy(config, vector)
-    return PPO(vector, policy, agent.ppo, device=_device(config), precision=agent.precision, seed=config.seed)
+    device = _device(config)
+    threads = agent.threads if device == "cpu" else 1
+    if threads > 1:
+        torch.set_num_threads(1)  # within an operation: the learner's threads each do some of the rows
+    return PPO(vector, policy, agent.ppo, device=device, precision=agent.precision, threads=threads, seed=config.seed)
 
 
 def use_cores(config: Config) -> None:
