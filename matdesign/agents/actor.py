@@ -31,6 +31,6 @@ class Actor:
         if memory is None:
             memory = torch.zeros(len(observations), self._policy.memory)
         if masks is not None:
-            memory = memory * masks.unsqueeze(-1)
+            memory = memory.masked_fill(~masks.unsqueeze(-1), 0.0)
         distribution, _, self._memory = self._policy.step(self._policy.encode(observations), memory)
         return distribution.mode() if self._generator is None else distribution.sample(self._generator)
