@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from matdesign.agents.actor import Actor
+from matdesign.agents.distributions import Categorical, Gaussian
 from matdesign.config import load
 from matdesign.design.assembly import open_vector
 from matdesign.design.rollout import _read, rollout
@@ -33,14 +34,20 @@ LEGENDS = (
 class Dice:
     """A policy that acts by the observations alone, in any kind of action."""
 
+    memory = 0
+
     def __init__(self, vector):
         generator = torch.Generator().manual_seed(5)
         self.choices, width = vector.choices, vector.choices or vector.action_dims
         self.weights = torch.randn(vector.features, width, generator=generator)
 
-    def act(self, observations, generator):
-        scores = observations.float() @ self.weights
-        return scores.argmax(dim=1, keepdim=True).int() if self.choices else scores.tanh()
+    def encode(self, observations):
+        return observations.float()
+
+    def step(self, encoded, memory):
+        scores = encoded @ self.weights
+        distribution = Categorical(scores.unsqueeze(1)) if self.choices else Gaussian(scores.tanh(), torch.zeros(1))
+        return distribution, scores[:, 0], memory
 
 
 def some_scenes(count=4):
