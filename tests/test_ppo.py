@@ -343,7 +343,8 @@ def test_same_seed_same_run(make):
     assert not torch.equal(parameters(first), parameters(trained(make(), 4, seed=8)))
 
 
-def test_transitions_of_the_dead_count_nowhere():
+@pytest.mark.parametrize(("of_policy", "of_ppo"), [({}, {}), ({}, {"priority": 0.5}), ({"memory": "gru"}, {})])
+def test_transitions_of_the_dead_count_nowhere(of_policy, of_ppo):
     class Garbage(Line):
         """Every third agent dies after its tenth step; what it then sees and gets is noise of some size."""
 
@@ -361,13 +362,16 @@ def test_transitions_of_the_dead_count_nowhere():
         task = Garbage()
         task.size = size
         task.step = lambda: step_without_reset_of_the_dead(task)
-        return trained(task, 3)
+        ppo = PPO(task, policy_for(task, **of_policy), PPOConfig(**of_ppo))
+        for _ in range(3):
+            ppo.iterate()
+        return ppo
 
     def step_without_reset_of_the_dead(task):
         task.terminals[:] = False
         Task.step(task)
 
-    first, second = run(1.0), run(-50.0)
+    first, second = run(1.0), run(-1e30)
     assert first.agent_steps == second.agent_steps < 3 * 32 * 32
     assert torch.equal(parameters(first), parameters(second))
 

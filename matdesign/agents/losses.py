@@ -49,6 +49,8 @@ def loss_terms(
     """
     log_probs, entropy = distribution.evaluate(batch.taken)
     log_ratio = log_probs - batch.log_probs
+    if batch.weights is not None:  # whatever the dead see: an infinite ratio times 0 would be no number
+        log_ratio = log_ratio.masked_fill(batch.weights == 0, 0.0)
     ratio = log_ratio.exp()
     clipped = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
     surrogate = -torch.min(ratio * batch.advantages, clipped * batch.advantages)
