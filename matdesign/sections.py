@@ -143,12 +143,16 @@ class AgentConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
-    """How the trained policy is examined.
+    """How the policy is examined: with its mean actions and with sampled ones, on the same starts.
 
     Attributes:
-        episodes: episodes flown.
+        episodes: flown in either way by `matdesign evaluate`.
+        training_episodes: flown in either way each time while training; the first of `episodes`.
+        training_share: agent-steps of all evaluations while training, as a share of those of training, at most; 0:
+            none, and the best checkpoint is that of the highest mean score in training.
         seed: of their starts; different from the training's.
-        deterministic: the policy's mean action instead of a sampled one.
+        deterministic: the policy's mean actions decide which checkpoint is the best, and are what others see of it;
+            false: sampled ones.
         material: name of the material that the references hold for; None where there are none.
         references: known energies of the ground state by number of atoms, whole system, in units of the material's
             energy_scale. They judge what was found; training knows nothing of them.
@@ -159,6 +163,8 @@ class EvaluationConfig:
     deterministic: bool
     material: str | None
     references: dict[str, float]
+    training_episodes: Annotated[int, Range(1, 1_000_000)] = 32
+    training_share: Annotated[float, Range(0, 100)] = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 LINE_EVERY = 10.0  # seconds between two plain lines
 SPEED_WINDOW = 20  # iterations over which speed and shares of time are averaged
-SHARES = ("environment", "forward", "copy", "learn", "other")
+SHARES = ("environment", "forward", "copy", "learn", "evaluation", "other")
 
 
 def duration(seconds: float) -> str:
@@ -61,7 +61,7 @@ class Dashboard:
         self._title, self._total, self._limit, self._quiet = title, total_agent_steps, time_limit, quiet
         self._console = console or Console()
         self._recent: deque[Mapping[str, float]] = deque(maxlen=SPEED_WINDOW)
-        self._environment: dict[str, float] = {}  # the last known value of each figure
+        self._known: dict[str, float] = {}  # the last value of each figure that not every iteration has
         self._line_due = 0.0
         live = self._console.is_terminal and not quiet
         self._live = Live(console=self._console, auto_refresh=False) if live else None
@@ -80,7 +80,7 @@ class Dashboard:
     def __call__(self, row: Mapping[str, float]) -> None:
         """Takes in one iteration's figures (see `matdesign.agents.train.train`)."""
         self._recent.append(row)
-        self._environment |= {name: value for name, value in row.items() if name.startswith("env/")}
+        self._known |= {name: value for name, value in row.items() if name.startswith(("env/", "evaluation/"))}
         if self._live:
             self._live.update(self._panel(), refresh=True)
         elif not self._quiet and time.monotonic() >= self._line_due:
@@ -113,12 +113,16 @@ class Dashboard:
         return min(known, default=None)
 
     def _seconds(self) -> dict[str, float]:
-        return {name: sum(row.get(f"time/{name}", 0.0) for row in self._recent) for name in SHARES}
+        told = [name for name in SHARES if any(f"time/{name}" in row for row in self._recent)]
+        return {name: sum(row.get(f"time/{name}", 0.0) for row in self._recent) for name in told}
 
     def _shares(self) -> dict[str, float]:
         seconds = self._seconds()
         total = sum(seconds.values()) or 1.0
         return {name: value / total for name, value in seconds.items()}
+
+    def _below(self, prefix: str) -> dict[str, float]:
+        return {name.removeprefix(prefix): value for name, value in self._known.items() if name.startswith(prefix)}
 
     def _progress_text(self) -> str:
         last, eta = self._recent[-1], self.eta
@@ -130,8 +134,11 @@ class Dashboard:
 
     def _print_line(self) -> None:
         shares = " ".join(f"{name} {100 * share:.0f} %" for name, share in self._shares().items())
-        figures = " ".join(f"{name.removeprefix('env/')} {value:.4g}" for name, value in self._environment.items())
-        line = "  ".join([f"{self._title}:", self._progress_text(), shares, figures])
+        figures = " ".join(f"{name} {value:.4g}" for name, value in self._below("env/").items())
+        scores = {name: value for name, value in self._below("evaluation/").items() if name.endswith("/score")}
+        evaluated = " ".join(f"{name} {value:.4g}" for name, value in scores.items())
+        parts = [f"{self._title}:", self._progress_text(), shares, figures, evaluated]
+        line = "  ".join(part for part in parts if part)
         self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def _panel(self) -> RenderableType:
@@ -141,8 +148,10 @@ class Dashboard:
         tables = [
             _table("time", {name: f"{100 * share:5.1f} %" for name, share in self._shares().items()}),
             _table("learning", {name: f"{value:.4g}" for name, value in learning.items()}),
-            _table("environment", {name.removeprefix("env/"): f"{v:.4g}" for name, v in self._environment.items()}),
+            _table("environment", {name: f"{value:.4g}" for name, value in self._below("env/").items()}),
         ]
+        if evaluated := self._below("evaluation/"):
+            tables.append(_table("evaluation", {name: f"{value:.4g}" for name, value in evaluated.items()}))
         return Panel(
             Group(Padding(bar), Text(self._progress_text()), Text(""), Columns(tables, padding=(0, 3))),
             title=self._title,

@@ -116,6 +116,11 @@ class Policy(nn.Module, ABC):
         """Columns, float32, of what an agent remembers from one step to the next; 0 of what has no memory."""
         return self.recurrent.columns if self.recurrent is not None else 0
 
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are learned."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
     @abstractmethod
     def encode(self, observations: Tensor) -> Tensor:
         """Rows [n, features] as the vectorizer writes them -> rows [n, encoded features]."""

@@ -4,9 +4,9 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 
@@ -36,6 +36,23 @@ class Trainer(Protocol):
         """Takes over what `state` returned."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How the policy is examined while it learns; that must not touch what it learns from.
+
+    Attributes:
+        examine: returns named figures of the policy as it is, and the agent-steps that they took.
+        score: name of the figure that decides which checkpoint is the best.
+        episodes: flown each time.
+        share: agent-steps of all evaluations, as a share of those of training, at most.
+    """
+
+    examine: Callable[[], tuple[Mapping[str, float], int]]
+    score: str
+    episodes: int
+    share: float
+
+
 @dataclass
 class Progress:
     """Where a run stands; the part of a checkpoint that belongs to the loop.
@@ -43,30 +60,73 @@ class Progress:
     Attributes:
         iterations: iterations done.
         seconds: wall-clock seconds spent, over all resumes.
+        episodes: training episodes that ended.
         scores: mean episode scores of the last iterations that ended episodes.
-        best: highest mean of a full window of scores.
+        best: highest score of an evaluation or, before the first one, highest mean of a full window of scores.
+        evaluated: agent-steps of all evaluations.
+        last_evaluated: agent-steps of the last one.
     """
 
-    iterations: int
-    seconds: float
-    scores: deque[float]
-    best: float
+    iterations: int = 0
+    seconds: float = 0.0
+    episodes: float = 0.0
+    scores: deque[float] = field(default_factory=lambda: deque(maxlen=SCORE_WINDOW))
+    best: float = -math.inf
+    evaluated: int = 0
+    last_evaluated: int = 0
 
-    def note_score(self, figures: Mapping[str, float]) -> bool:
-        """Takes in one iteration's figures; True if the mean score has never been higher."""
+    def note_training(self, figures: Mapping[str, float]) -> bool:
+        """Takes in one iteration's figures; True if the mean score has never been higher and nothing else decides."""
+        self.iterations += 1
+        self.episodes += figures.get("env/episodes", 0.0)
         if SCORE not in figures:
             return False
         self.scores.append(figures[SCORE])
         mean = sum(self.scores) / len(self.scores)
-        if len(self.scores) < SCORE_WINDOW or mean <= self.best:
+        if self.evaluated or len(self.scores) < SCORE_WINDOW or mean <= self.best:
             return False
         self.best = mean
+        return True
+
+    def due(self, evaluation: Evaluation, agent_steps: int) -> bool:
+        """Whether an evaluation at `agent_steps` of training keeps within its share.
+
+        It costs what the last one did; the first one as many of the episodes seen in training.
+        """
+        if not self.episodes:
+            return False
+        cost = self.last_evaluated or evaluation.episodes * agent_steps / self.episodes
+        return self.evaluated + cost <= evaluation.share * agent_steps
+
+    def note_evaluation(self, score: float, agent_steps: int) -> bool:
+        """Takes in an evaluation that took `agent_steps`; True if its score is the highest of all evaluations."""
+        if not self.evaluated:
+            self.best = -math.inf  # those of training were other scores
+        self.evaluated += agent_steps
+        self.last_evaluated = agent_steps
+        if not score > self.best:
+            return False
+        self.best = score
         return True
 
     def state(self) -> dict[str, Any]:
         """As JSON values; no infinity, which JSON lacks."""
         best = self.best if math.isfinite(self.best) else None
-        return {"iterations": self.iterations, "seconds": self.seconds, "scores": list(self.scores), "best": best}
+        return asdict(self) | {"scores": list(self.scores), "best": best}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Self:
+        """What `state` returned; KeyError, TypeError or ValueError if it is something else."""
+        best = -math.inf if state["best"] is None else float(state["best"])
+        return cls(
+            iterations=int(state["iterations"]),
+            seconds=float(state["seconds"]),
+            episodes=float(state["episodes"]),
+            scores=deque(map(float, state["scores"]), SCORE_WINDOW),
+            best=best,
+            evaluated=int(state["evaluated"]),
+            last_evaluated=int(state["last_evaluated"]),
+        )
 
 
 def last_checkpoint(folder: Path) -> Path:
@@ -75,7 +135,7 @@ def last_checkpoint(folder: Path) -> Path:
 
 
 def best_checkpoint(folder: Path) -> Path:
-    """Where a run folder keeps the state with the highest mean score over SCORE_WINDOW iterations."""
+    """Where a run folder keeps the state with the highest score; `Progress.best` says which score."""
     return folder / "checkpoints" / "best.safetensors"
 
 
@@ -88,10 +148,7 @@ def load_trainer(trainer: Trainer, path: Path) -> Progress:
     tensors, meta = load_checkpoint(path)
     try:
         trainer.load_state(tensors, meta["trainer"])
-        stored = meta["progress"]
-        scores = deque(map(float, stored["scores"]), SCORE_WINDOW)
-        best = -math.inf if stored["best"] is None else float(stored["best"])
-        return Progress(int(stored["iterations"]), float(stored["seconds"]), scores, best)
+        return Progress.of(meta["progress"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{path} is damaged ({error!r}): take another checkpoint of the run, or train again"
@@ -105,6 +162,7 @@ def train(
     total_agent_steps: int,
     time_limit: float | None = None,
     checkpoint_every: float = 60.0,
+    evaluation: Evaluation | None = None,
     show: Callable[[Mapping[str, float]], None],
 ) -> None:
     """Trains until `total_agent_steps` or `time_limit`; goes on from `folder`'s last checkpoint if it has one.
@@ -117,13 +175,15 @@ def train(
         total_agent_steps: transitions of live agents, earlier ones of this run included.
         time_limit: wall-clock seconds, earlier ones of this run included; None for no limit.
         checkpoint_every: seconds between two checkpoints.
+        evaluation: how the policy is examined in between, and at the end if it ever was; None: it is not, and the best
+            checkpoint is that of the highest mean score in training.
         show: called with every iteration's figures, among them "iteration", "agent_steps" and "seconds".
 
     Raises:
         Interrupted: a signal or an EXIT file in `folder` asked to stop; the state is on disk.
         InputError: if the last checkpoint cannot be used.
     """
-    progress = Progress(0, 0.0, deque(maxlen=SCORE_WINDOW), -math.inf)
+    progress = Progress()
     if last_checkpoint(folder).exists():
         progress = load_trainer(trainer, last_checkpoint(folder))
 
@@ -133,15 +193,25 @@ def train(
 
     started = time.monotonic() - progress.seconds
     saved = time.monotonic()
+
+    def spent() -> bool:
+        over_time = time_limit is not None and time.monotonic() - started >= time_limit
+        return over_time or trainer.agent_steps >= total_agent_steps
+
     with (
         SoftExit(folder / "EXIT") as stop,
         Metrics(folder, iteration=progress.iterations, agent_steps=trainer.agent_steps) as metrics,
     ):
-        while trainer.agent_steps < total_agent_steps and not stop.requested:
-            if time_limit is not None and time.monotonic() - started >= time_limit:
-                break
+        while not spent() and not stop.requested:
             figures = trainer.iterate()
-            progress.iterations += 1
+            best = progress.note_training(figures)
+            if evaluation is not None and (
+                progress.due(evaluation, trainer.agent_steps) or (progress.evaluated and spent())
+            ):
+                begun = time.perf_counter()
+                found, agent_steps = evaluation.examine()
+                best = progress.note_evaluation(found.get(evaluation.score, -math.inf), agent_steps)
+                figures = {**figures, **found, "time/evaluation": time.perf_counter() - begun}
             progress.seconds = time.monotonic() - started
             row = {
                 "iteration": progress.iterations,
@@ -151,7 +221,7 @@ def train(
             }
             metrics.write(row)
             show(row)
-            if progress.note_score(figures):
+            if best:
                 save(best_checkpoint(folder))
             if time.monotonic() - saved >= checkpoint_every:
                 save(last_checkpoint(folder))

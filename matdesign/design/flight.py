@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from matdesign.agents.actor import Actor
 from matdesign.agents.policies import Policy
@@ -15,15 +16,43 @@ from matdesign.vector import Batch, Vector
 
 @dataclass(frozen=True, kw_only=True)
 class Flight:
-    """Episodes flown.
+    """Episodes flown, in the order in which they ended.
 
     Attributes:
-        figures: means of the environment's log over the episodes, with their number as "episodes".
+        names: of the figures that the environment logs.
+        rounds: how many episodes its environment had behind it when each one began, [n] int.
+        weights: how many ended in that environment at once (those of several agents may), [n] float.
+        values: its figures, [n, names] float.
         results: one for each episode, where the environment is made of atoms.
+        agent_steps: transitions of live agents.
     """
 
-    figures: dict[str, float]
+    names: tuple[str, ...]
+    rounds: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    values: NDArray[np.float64]
     results: list[AtomsResult]
+    agent_steps: int
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Means over all episodes, with their number as "episodes"."""
+        return self.first(int(self.rounds.max()) + 1)
+
+    def first(self, rounds: int) -> dict[str, float]:
+        """The same over the first `rounds` episodes of each environment: to the bit those of a flight of no more."""
+        counted = self.rounds < rounds
+        weights, values = self.weights[counted], self.values[counted]
+        means = (weights[:, None] * values).sum(axis=0) / weights.sum()
+        return {**dict(zip(self.names, means.tolist(), strict=True)), "episodes": float(weights.sum())}
+
+    @property
+    def spread(self) -> dict[str, float]:
+        """Standard deviations over all episodes."""
+        share = self.weights[:, None] / self.weights.sum()
+        mean = (share * self.values).sum(axis=0)
+        deviations = np.sqrt((share * (self.values - mean) ** 2).sum(axis=0))
+        return dict(zip(self.names, deviations.tolist(), strict=True))
 
 
 def fly(
@@ -51,32 +80,41 @@ def fly(
     act = Actor(policy, None if deterministic else torch.Generator().manual_seed(seed))
     each = math.ceil(episodes / vector.envs)
     ended = np.zeros((vector.envs, vector.agents), int)
-    count = 0.0
-    sums = dict.fromkeys(vector.environment.log_names, 0.0)
+    names = vector.environment.log_names
+    rounds: list[int] = []
+    logs: list[dict[str, float]] = []
     results: list[AtomsResult] = []
+    agent_steps = 0
     vector.reset(seed)
     arrays = (vector.observations, vector.masks, vector.actions)
     observations, masks, actions = (torch.from_numpy(array) for array in arrays)
     while ended.min() < each:
         actions.copy_(act(observations, masks))
         vector.step()
+        agent_steps += int(vector.masks.sum())
         over = (vector.terminals | vector.truncations).reshape(ended.shape)
         for index in map(int, np.flatnonzero(over.any(axis=1))):
-            figures = vector.log(index)
+            log = vector.log(index)
+            before = int(ended[index].min())
             # Every environment counts equally often: short episodes would crowd out long ones. One that was lost with
             # its worker has no figures.
-            if ended[index].min() >= each or not figures["episodes"]:
+            if before >= each or not log["episodes"]:
                 continue
-            count += figures["episodes"]
-            for name in sums:
-                sums[name] += figures[name] * figures["episodes"]
+            rounds.append(before)
+            logs.append(log)
             if isinstance(vector, Vector) and vector.environment.built_in and vector.environment.name == "atoms":
                 results.append(atoms_result(vector, index))
             ended[index] += over[index]
         if show is not None and over.any():
             show(int(ended.min(axis=1).sum()))
-    means = {name: total / count for name, total in sums.items()}
-    return Flight(figures={**means, "episodes": count}, results=results)
+    return Flight(
+        names=tuple(names),
+        rounds=np.array(rounds),
+        weights=np.array([log["episodes"] for log in logs]),
+        values=np.array([[log[name] for name in names] for log in logs]),
+        results=results,
+        agent_steps=agent_steps,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from matdesign.agents.softexit import Interrupted
-from matdesign.design.assembly import open_vector, reference, setting
+from matdesign.design.assembly import make_policy, open_vector, reference, setting
 from matdesign.design.delivery import deliver
+from matdesign.design.evaluation import MODES, flights, training_rounds
 from matdesign.design.export import BEST, EXPORTS
-from matdesign.design.flight import search_figures
+from matdesign.design.flight import Flight, search_figures
 from matdesign.design.look import Look
 from matdesign.design.outcome import OUTCOME, outcome, ranked
 from matdesign.design.page import REPORT, report_page
@@ -28,7 +29,7 @@ from matdesign.design.store import DATABASE, store
 from matdesign.design.summary import SUMMARY, as_text, show, summary
 from matdesign.design.survey import survey
 from matdesign.design.trained import TRAINED, check_trained, methods, train_policy
-from matdesign.design.training import fly_trained, make_trainer, train_run
+from matdesign.design.training import make_trainer, train_run, trained_policy, use_cores
 from matdesign.design.verification import Verified, select, verify
 from matdesign.design_sections import DesignConfig
 from matdesign.errors import InputError, SimulationError
@@ -69,27 +70,44 @@ def train(config: Config, run: RunFolder) -> None:
 
 def evaluate(config: Config, run: RunFolder) -> None:
     """Flies the run's policy on fresh starts, prints the figures and keeps them in evaluation.json."""
-    flight = fly_trained(config, run, "evaluating")
-    figures = flight.figures
-    if config.env.of_atoms and config.env.settings.get("reward", "energy") == "energy":
-        # An environment knows no more than the lowest energy it has seen itself; here all of them are known.
-        judged = search_figures(
-            flight.results,
-            energy_scale=config.material.energy_scale,
-            reference=reference(config),
-            tolerance=setting(config, "tolerance"),
-        )
-        figures = {**figures, "perf": judged.success[0]}
-    table = Table("figure", "value", title=f"{figures['episodes']:.0f} episodes", title_justify="left")
-    for name, value in figures.items():
-        table.add_row(name, f"{value:.4g}")
+    use_cores(config)
+    with open_vector(replace(config, env=replace(config.env, envs=1, workers=1, overlap=False))) as vector:
+        policy = trained_policy(run.path, make_policy(config, vector))
+    with progress("evaluating", len(MODES) * config.evaluation.episodes, quiet=config.quiet) as show_ended:
+        flown = flights(config, policy, episodes=config.evaluation.episodes, show=show_ended)
+    judged = {mode: _judged(config, flight) for mode, flight in flown.items()}
+    spread = {mode: flight.spread for mode, flight in flown.items()}
+    early = {mode: flight.first(training_rounds(config)) for mode, flight in flown.items()}
+    title = f"{judged['deterministic']['episodes']:.0f} episodes, {policy.parameter_count} parameters"
+    table = Table("figure", *(each for mode in MODES for each in (mode, "spread")), title=title, title_justify="left")
+    for name in judged["deterministic"]:
+        numbers = [number for mode in MODES for number in (judged[mode][name], spread[mode].get(name))]
+        table.add_row(name, *("" if number is None else f"{number:.4g}" for number in numbers))
+    if "score" in spread["deterministic"]:
+        first = [text for mode in MODES for text in (f"{early[mode]['score']:.4g}", "")]
+        table.add_row(f"score of the first {early['deterministic']['episodes']:.0f}, as while training", *first)
     Console().print(table)
     asked = {
         "evaluation": asdict(config.evaluation),
         "settings": config.env.settings,
         "structure": asdict(config.material.structure),
     }
-    run.write_json("evaluation.json", {**figures, **asked})
+    found = {mode: {"figures": judged[mode], "spread": spread[mode], "while_training": early[mode]} for mode in MODES}
+    own = judged["deterministic" if config.evaluation.deterministic else "stochastic"]
+    run.write_json("evaluation.json", {**own, **found, "parameters": policy.parameter_count, **asked})
+
+
+def _judged(config: Config, flight: Flight) -> dict[str, float]:
+    """Means over the episodes; an environment knows no more than the lowest energy it has seen, here all are known."""
+    if not config.env.of_atoms or config.env.settings.get("reward", "energy") != "energy":
+        return flight.figures
+    found = search_figures(
+        flight.results,
+        energy_scale=config.material.energy_scale,
+        reference=reference(config),
+        tolerance=setting(config, "tolerance"),
+    )
+    return {**flight.figures, "perf": found.success[0]}
 
 
 def design(config: DesignConfig, run: RunFolder) -> None:

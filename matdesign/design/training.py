@@ -7,14 +7,13 @@ from pathlib import Path
 import torch
 
 from matdesign.agents.checkpoint import load_checkpoint
-from matdesign.agents.dashboard import Dashboard
+from matdesign.agents.dashboard import Dashboard, count
 from matdesign.agents.metrics import read_metrics
 from matdesign.agents.policies import Policy
 from matdesign.agents.ppo import PPO
 from matdesign.agents.train import best_checkpoint, last_checkpoint, train
 from matdesign.design.assembly import make_policy, open_vector
-from matdesign.design.flight import Flight, fly
-from matdesign.design.progress import progress
+from matdesign.design.evaluation import MODES, evaluation_while_training
 from matdesign.design.run import RunFolder
 from matdesign.envs.atoms import SettingValue
 from matdesign.errors import InputError
@@ -25,12 +24,13 @@ from matdesign.vector import Batch
 def train_run(config: Config, run: RunFolder, *, rewarded: Mapping[str, SettingValue] | None = None) -> None:
     """Trains the configured policy into the run folder, going on from its last checkpoint.
 
-    `rewarded` is as for `open_vector`.
+    `rewarded` is as for `open_vector`; where it measures properties, the policy is not evaluated in between.
     """
     use_cores(config)
     with open_vector(config, rewarded=rewarded) as vector:
         ppo = make_trainer(config, vector)
-        title = f"{run.verb} {config.material.name if config.env.of_atoms else config.env.name}"
+        name = config.material.name if config.env.of_atoms else config.env.name
+        title = f"{run.verb} {name}, {count(ppo.policy.parameter_count)} parameters"
         with Dashboard(
             title,
             total_agent_steps=config.agent.ppo.total_agent_steps,
@@ -43,6 +43,7 @@ def train_run(config: Config, run: RunFolder, *, rewarded: Mapping[str, SettingV
                 total_agent_steps=config.agent.ppo.total_agent_steps,
                 time_limit=config.agent.time_limit,
                 checkpoint_every=config.agent.checkpoint_every,
+                evaluation=None if rewarded else evaluation_while_training(config, ppo.policy),
                 show=dashboard,
             )
 
@@ -109,29 +110,13 @@ def trained_policy(place: Path, policy: Policy) -> Policy:
 
 
 def training_evaluations(folder: Path) -> int:
-    """Force evaluations of all training episodes, from the run's metrics."""
-    rows = read_metrics(folder / "metrics.csv")
+    """Force evaluations of all episodes of a training, evaluations in between included, from the run's metrics."""
+    flown = ["env", *(f"evaluation/{mode}" for mode in MODES)]
     return round(
-        sum(float(row["env/evaluations"]) * float(row["env/episodes"]) for row in rows if row.get("env/evaluations"))
+        sum(
+            float(row[f"{name}/evaluations"]) * float(row[f"{name}/episodes"])
+            for row in read_metrics(folder / "metrics.csv")
+            for name in flown
+            if row.get(f"{name}/evaluations")
+        )
     )
-
-
-def fly_trained(config: Config, run: RunFolder, title: str) -> Flight:
-    """Flies the run's policy in the configured environments, as the evaluation section says.
-
-    Raises:
-        InputError: the policy was trained on other observations or with another network.
-    """
-    use_cores(config)
-    evaluation = config.evaluation
-    with open_vector(config, own_memory=True) as vector:
-        policy = trained_policy(run.path, make_policy(config, vector))
-        with progress(title, evaluation.episodes, quiet=config.quiet) as show:
-            return fly(
-                vector,
-                policy,
-                episodes=evaluation.episodes,
-                seed=evaluation.seed,
-                deterministic=evaluation.deterministic,
-                show=show,
-            )
