@@ -11,6 +11,7 @@ from matdesign.agents.dashboard import Dashboard, count
 from matdesign.agents.metrics import read_metrics
 from matdesign.agents.policies import Policy
 from matdesign.agents.ppo import PPO
+from matdesign.agents.processor import prepare_processor
 from matdesign.agents.train import best_checkpoint, last_checkpoint, train
 from matdesign.design.assembly import make_policy, open_vector
 from matdesign.design.evaluation import MODES, evaluation_while_training
@@ -64,7 +65,7 @@ def make_trainer(config: Config, vector: Batch) -> PPO:
 
 
 def use_cores(config: Config) -> None:
-    """Keeps this process on the configured CPU cores, and torch to its number of threads.
+    """Keeps this process on the configured CPU cores, torch to its number of threads, and both fast.
 
     Raises:
         InputError: there is no such core.
@@ -77,6 +78,7 @@ def use_cores(config: Config) -> None:
             message = f"agent.affinity={config.agent.affinity} is none of this process' cores {known}: leave it null"
             raise InputError(message) from error
     torch.set_num_threads(config.agent.threads)
+    prepare_processor()
 
 
 def _device(config: Config) -> str:
