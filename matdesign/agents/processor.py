@@ -25,4 +25,4 @@ def prepare_processor() -> None:
         mallopt(MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
     features = torch.cpu.get_capabilities()
     if features.get("avx512_f") and not features.get("amx_tile"):
-        torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+        torch.backends.mkldnn.matmul.fp32_precision = "bf16"  # type: ignore[attr-defined]  # torch hides it
