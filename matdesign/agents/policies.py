@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from matdesign.agents.distributions import Distribution, Head
 from matdesign.agents.memory import MEMORIES
 from matdesign.agents.normalise import RunningStatistics
+from matdesign.agents.perceptron import is_fused, perceptron
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "gelu": nn.GELU, "relu": nn.ReLU}
 
@@ -41,6 +42,23 @@ def trunk(inputs: int, hidden: Sequence[int], activation: str, generator: torch.
     return nn.Sequential(*layers)
 
 
+class Perceptron(nn.Sequential):
+    """`trunk` and a linear `Output`; with tanh and in float32 on the CPU it is computed in C."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__(*layers)
+        self._linear = tuple(layer for layer in layers if isinstance(layer, nn.Linear))
+        self._is_tanh = all(isinstance(layer, nn.Linear | nn.Tanh) for layer in layers)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Rows [n, inputs] -> [n, outputs]."""
+        if self._is_tanh and is_fused(inputs, self._linear[0].weight):
+            return perceptron(inputs, self._linear)
+        for layer in self:
+            inputs = layer(inputs)
+        return inputs
+
+
 def mlp(
     inputs: int,
     hidden: Sequence[int],
@@ -49,11 +67,10 @@ def mlp(
     gain: float,
     generator: torch.Generator,
     activation: str = "tanh",
-) -> nn.Sequential:
-    """`trunk` and a linear `Output`."""
+) -> Perceptron:
+    """Hidden layers of these sizes, and an output of so many columns."""
     layers = trunk(inputs, hidden, activation, generator)
-    layers.append(Output([inputs, *hidden][-1], outputs, gain=gain, generator=generator))
-    return layers
+    return Perceptron(*layers, Output([inputs, *hidden][-1], outputs, gain=gain, generator=generator))
 
 
 class Layers(TypedDict, total=False):
