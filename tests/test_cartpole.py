@@ -98,6 +98,17 @@ def test_limit_truncates_and_figures_are_those_of_the_episodes() -> None:
         )
 
 
+def test_hidden_velocities_change_nothing_else() -> None:
+    with Vector("cartpole", {}, envs=64) as seen, Vector("cartpole", {"velocities": False}, envs=64) as hidden:
+        assert (seen.features, hidden.features) == (4, 2)
+        seen.reset(5), hidden.reset(5)
+        for _ in range(80):
+            assert np.array_equal(hidden.observations, seen.observations[:, ::2])
+            seen.actions[:, 0] = hidden.actions[:, 0] = balance(seen.observations)
+            seen.step(), hidden.step()
+            assert np.array_equal(hidden.terminals, seen.terminals)
+
+
 def test_scene_shows_the_pole_on_the_cart() -> None:
     with Vector("cartpole", {}, envs=1) as vector:
         vector.reset(0)

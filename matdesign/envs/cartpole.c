@@ -13,7 +13,8 @@
  * the pole more than 12 degrees off the upright, and is cut off after `horizon` steps. It starts with each of the four
  * numbers uniform in [-0.05, 0.05).
  *
- * Observation: x (m), x' (m/s), theta (rad), theta' (rad/s). perf is the length of the episode in horizons.
+ * Observation: x (m), x' (m/s), theta (rad), theta' (rad/s); without `velocities` x and theta alone, and what is needed
+ * to balance must be remembered. perf is the length of the episode in horizons.
  */
 #include "env.h"
 
@@ -27,12 +28,12 @@
 #define STEEPEST 0.20943951f /* rad: 12 degrees */
 #define FASTEST 12.0f        /* m/s and rad/s: more than cart and pole can reach within these limits */
 
-enum { FEATURES = 4, LINKS = 24 };
+enum { NUMBERS = 4, LINKS = 24 };
 enum { LOG_SCORE, LOG_PERF, LOG_RETURN, LOG_LENGTH };
 
 typedef struct {
     Env env;
-    int32_t horizon, tick;
+    int32_t horizon, velocities, tick;
     float x, speed, angle, spin; /* m, m/s, rad, rad/s */
 } Cartpole;
 
@@ -41,12 +42,15 @@ static const char *const cartpole_log_names[] = {"score", "perf", "episode_retur
 static const Setting cartpole_settings[] = {
     {.name = "horizon", .value = 500, .low = 1, .high = 1e6, .help = "steps after which an episode is cut off",
      .count = SETTING_INTEGER},
+    {.name = "velocities", .value = 1, .low = 0, .high = 1, .help = "1: velocities are observed, 0: positions alone",
+     .count = SETTING_INTEGER},
     {0},
 };
 
 static int cartpole_spaces(const Settings *settings, Spaces *spaces, char *error, size_t error_bytes) {
-    (void)settings, (void)error, (void)error_bytes;
-    *spaces = (Spaces){.agents = 1, .features = FEATURES, .action_dims = 1, .choices = 2, .low = -FASTEST,
+    (void)error, (void)error_bytes;
+    int features = setting_number(settings, "velocities") != 0 ? NUMBERS : NUMBERS / 2;
+    *spaces = (Spaces){.agents = 1, .features = features, .action_dims = 1, .choices = 2, .low = -FASTEST,
                        .high = FASTEST};
     return 0;
 }
@@ -54,20 +58,21 @@ static int cartpole_spaces(const Settings *settings, Spaces *spaces, char *error
 static int cartpole_init(Cartpole *c, const Settings *settings, char *error, size_t error_bytes) {
     (void)error, (void)error_bytes;
     c->horizon = (int32_t)setting_number(settings, "horizon");
+    c->velocities = (int32_t)setting_number(settings, "velocities");
     return 0;
 }
 
 static inline void cartpole_observe(Cartpole *c) {
     float *row = c->env.observations;
-    row[0] = c->x;
-    row[1] = c->speed;
-    row[2] = c->angle;
-    row[3] = c->spin;
+    *row++ = c->x;
+    if (c->velocities) *row++ = c->speed;
+    *row++ = c->angle;
+    if (c->velocities) *row = c->spin;
 }
 
 static void cartpole_reset(Cartpole *c) {
-    float start[FEATURES];
-    for (int i = 0; i < FEATURES; i++) start[i] = (float)(0.1 * random_uniform(&c->env.random) - 0.05);
+    float start[NUMBERS];
+    for (int i = 0; i < NUMBERS; i++) start[i] = (float)(0.1 * random_uniform(&c->env.random) - 0.05);
     c->x = start[0];
     c->speed = start[1];
     c->angle = start[2];

@@ -21,6 +21,7 @@ static const Case cases[] = {
     {&environment_breakout, 5, {"frameskip", "balls", "horizon"}, {64, 1, 9}},
     {&environment_cartpole, 5, {NULL}, {0}},
     {&environment_cartpole, 5, {"horizon"}, {1}},
+    {&environment_cartpole, 5, {"velocities"}, {0}},
     {&environment_snake, 5, {NULL}, {0}},
     {&environment_snake, 3, {"snakes", "width", "height", "food", "vision"}, {2, 4, 4, 2, 2}},
     {&environment_snake, 3, {"snakes", "width", "height", "food", "vision"}, {12, 9, 9, 4, 7}},
