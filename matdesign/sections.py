@@ -91,6 +91,10 @@ class PolicyConfig:
         shared: policy and value function share the hidden layers; with memory, and behind convolutions, they always do.
         memory: recurrent layer behind the hidden layers.
         memory_size: its outputs.
+        neighbours: how neighbours are seen: "ranked", the nearest first, each rank with weights of its own;
+            "attention", in no order (atoms, drones); "none" (atoms).
+        critic: "own": the value is that of what the agent sees; "team": of mean and deviation of what all agents of its
+            environment see besides (floats).
         log_sigma: initial logarithm of the standard deviation of continuous actions, in units of the action.
         log_sigma_minimum: its lower bound (equivariant).
         log_sigma_maximum: its upper bound (equivariant).
@@ -102,11 +106,15 @@ class PolicyConfig:
     shared: bool
     memory: Literal["none", "lstm", "gru"]
     memory_size: Annotated[int, Range(1, 4096)]
+    neighbours: Literal["ranked", "attention", "none"]
+    critic: Literal["own", "team"]
     log_sigma: Annotated[float, Range(-20, 5)]
     log_sigma_minimum: Annotated[float, Range(-20, 5)]
     log_sigma_maximum: Annotated[float, Range(-20, 5)]
 
     def __post_init__(self) -> None:
+        if self.neighbours == "attention" and not self.hidden:
+            raise InputError("agent.policy.neighbours=attention needs a hidden layer: give agent.policy.hidden sizes")
         if not self.log_sigma_minimum < self.log_sigma < self.log_sigma_maximum:
             raise InputError(
                 f"agent.policy.log_sigma={self.log_sigma} must lie between log_sigma_minimum={self.log_sigma_minimum} "

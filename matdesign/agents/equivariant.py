@@ -1,4 +1,4 @@
-"""A policy for atoms whose action turns with the world."""
+"""Policies for atoms whose action turns with the world."""
 
 import math
 from typing import Unpack
@@ -6,13 +6,13 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 
+from matdesign.agents.attention import NeighbourAttention
 from matdesign.agents.distributions import Gaussian
+from matdesign.agents.invariants import Invariants
 from matdesign.agents.normalise import RunningStatistics
-from matdesign.agents.policies import Layers, Policy
-from matdesign.envs.layout import VECTORS, AtomsLayout
-
-# Own vectors whose component along each neighbour's direction the network sees.
-ALONG_NEIGHBOURS = [VECTORS.index(name) for name in ("force", "velocity", "goal")]
+from matdesign.agents.policies import Layers, Policy, orthogonal
+from matdesign.agents.team import with_summary
+from matdesign.envs.layout import AtomsLayout
 
 
 class EquivariantPolicy(Policy):
@@ -29,18 +29,17 @@ class EquivariantPolicy(Policy):
     | w_j | clip(3 - d_j, 0, 1), d_j scaled distance: a neighbour fades out before it leaves the list; 0 where none |
     | c_b | weights, a tanh network's outputs, close to 0 at first |
 
-    Only x is normalised, by running statistics; Cartesian components never are, that would break the symmetry.
+    Only x is normalised, by running statistics; Cartesian components never are, that would break the symmetry. The
+    network knows neighbours by their rank, the nearest first; `EquivariantAttentionPolicy` does not.
 
     Args:
-        layout: columns of an observation, float32.
+        layout: columns of an observation, float32; those behind its last neighbour are not looked at.
         log_sigma: initial logarithm of sigma, in units of the action; between the two bounds.
         log_sigma_minimum: lower bound.
         log_sigma_maximum: upper bound.
         seed: of the initial parameters.
         layers: as for `Policy`; all of them, and the memory, see invariants only.
     """
-
-    pairs: Tensor
 
     def __init__(
         self,
@@ -52,59 +51,21 @@ class EquivariantPolicy(Policy):
         seed: int = 0,
         **layers: Unpack[Layers],
     ) -> None:
-        self.layout = layout
-        self.log_sigma_bounds = (log_sigma_minimum, log_sigma_maximum)
-        self.along = [index for index in ALONG_NEIGHBOURS if index < layout.vectors]
-        own, k = layout.vectors + 1, layout.neighbours  # the neighbours' mean relative velocity counts as an own vector
-        self.basis = own + k
-        self.invariants = (
-            layout.scalars + 2 * own + own * (own - 1) // 2 + k * (layout.neighbour_scalars + len(self.along) + 1)
-        )
-        super().__init__(self.invariants, self.basis + 1, torch.Generator().manual_seed(seed), **layers)
-        self.register_buffer("pairs", torch.triu_indices(own, own, 1), persistent=False)
+        seen = Invariants(layout)
+        self.basis = seen.vectors
+        self.invariants = seen.own + layout.neighbours * seen.neighbour
+        generator = torch.Generator().manual_seed(seed)
+        super().__init__(self.invariants, self.basis + 1, generator, summarised=self.invariants, **layers)
+        self.seen = seen
         self.statistics = RunningStatistics(self.invariants)
-        share = (log_sigma - log_sigma_minimum) / (log_sigma_maximum - log_sigma_minimum)
-        head = self.actor[-1]
-        assert isinstance(head, nn.Linear)
-        with torch.no_grad():
-            head.bias[-1] = math.log(share / (1.0 - share))
+        self.log_sigma_bounds = (log_sigma_minimum, log_sigma_maximum)
+        begin_with(self.actor, log_sigma, self.log_sigma_bounds)
 
     def encode(self, observations: Tensor) -> Tensor:
-        """Observations [n, features] -> [n, invariants + 3 x basis vectors]."""
-        layout, n = self.layout, observations.shape[0]
-        first_neighbour = layout.scalars + 3 * layout.vectors
-        scalars = observations[:, : layout.scalars]
-        own = observations[:, layout.scalars : first_neighbour].view(n, layout.vectors, 3)
-        neighbours = observations[:, first_neighbour:].view(n, layout.neighbours, 6 + layout.neighbour_scalars)
-        distance, exists = neighbours[..., 6:7], neighbours[..., 7:8]
-        # Whatever stands in the columns of a missing neighbour has no effect, apart from its distance.
-        present = neighbours * exists
-        unit, relative_velocity = present[..., :3], present[..., 3:6]
-        weight = (3.0 - distance).clamp(0.0, 1.0) * exists
-
-        mean_velocity = (weight * relative_velocity).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1.0)
-        own = torch.cat([own, mean_velocity], dim=1)
-        length = torch.linalg.vector_norm(own, dim=2, keepdim=True)
-        direction = own / (length + 0.01)  # softened: the direction of a vanishing vector is noise
-        cosines = torch.bmm(direction, direction.mT)[:, self.pairs[0], self.pairs[1]]
-        length = length.squeeze(2)
-        along = torch.bmm(unit, own[:, self.along].mT)
-        approach = (unit * relative_velocity).sum(2)
-        return torch.cat(
-            [
-                scalars,
-                length,
-                torch.log10(length + 1e-3),
-                cosines,
-                distance.squeeze(2),
-                present[..., 7:].flatten(1),
-                along.flatten(1),
-                approach,
-                own.flatten(1),
-                (weight * unit).flatten(1),
-            ],
-            dim=1,
-        )
+        """Observations [n, features] -> [n, invariants + 3 x basis vectors], and a summary."""
+        seen = self.seen(observations)
+        neighbours = [columns.flatten(1) for columns in seen.neighbours]
+        return with_summary(torch.cat([seen.own, *neighbours, seen.vectors.flatten(1)], dim=1), self.team)
 
     def inputs(self, encoded: Tensor) -> Tensor:
         """The invariants of encoded rows, [n, invariants], normalised."""
@@ -112,11 +73,99 @@ class EquivariantPolicy(Policy):
 
     def distribution(self, output: Tensor, encoded: Tensor) -> Gaussian:
         """Output [n, basis vectors + 1] for encoded rows -> Gaussian of [n, 3] actions."""
-        basis = encoded[:, self.invariants :].view(-1, self.basis, 3)
+        basis = encoded[:, self.invariants : self.invariants + 3 * self.basis].view(-1, self.basis, 3)
         mean = torch.bmm(output[:, None, : self.basis], basis).squeeze(1)
-        low, high = self.log_sigma_bounds
-        return Gaussian(mean, low + (high - low) * torch.sigmoid(output[:, self.basis :]))
+        return Gaussian(mean, within(output[:, self.basis :], self.log_sigma_bounds))
 
     def update_statistics(self, encoded: Tensor) -> None:
         """Adds the invariants of encoded rows to the statistics of the input."""
         self.statistics.update(encoded[:, : self.invariants])
+
+
+class EquivariantAttentionPolicy(Policy):
+    r"""`EquivariantPolicy` to which the order of the neighbours does not matter.
+
+    The network sees own invariants x and, by `NeighbourAttention`, messages of the neighbours' invariants n_j. The
+    weight of the vector to a neighbour follows from its own invariants and from what the network makes of all:
+
+        a ~ N(sum_b c_b B_b + sum_j q . tanh(W n_j + b) w_j u_j, sigma^2 I_3)
+
+    with c, q and sigma the network's outputs. Symbols and arguments are those of `EquivariantPolicy`; messages and q
+    have the width of the first hidden layer.
+    """
+
+    def __init__(
+        self,
+        layout: AtomsLayout,
+        *,
+        log_sigma: float = -1.5,
+        log_sigma_minimum: float = -3.5,
+        log_sigma_maximum: float = 0.0,
+        seed: int = 0,
+        **layers: Unpack[Layers],
+    ) -> None:
+        seen, k = Invariants(layout), layout.neighbours
+        width = layers.get("hidden", (64, 64))[0]
+        own_vectors = seen.vectors - k
+        generator = torch.Generator().manual_seed(seed)
+        super().__init__(seen.own + width, own_vectors + width + 1, generator, summarised=seen.own, **layers)
+        self.seen = seen
+        self.parts = [seen.own, k * seen.neighbour, k, 3 * seen.vectors, 2 * self.team]
+        self.outputs = [own_vectors, width, 1]
+        self.statistics = RunningStatistics(seen.own)
+        self.neighbour_statistics = RunningStatistics(seen.neighbour)
+        self.attention = NeighbourAttention(seen.own, seen.neighbour, width, generator=generator)
+        self.weight = nn.Linear(seen.neighbour, width)
+        orthogonal(self.weight, 1.0, generator)
+        self.log_sigma_bounds = (log_sigma_minimum, log_sigma_maximum)
+        begin_with(self.actor, log_sigma, self.log_sigma_bounds)
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """Observations [n, features] -> [n, own invariants + those of neighbours + w + 3 x vectors], and a summary."""
+        seen = self.seen(observations)
+        neighbours = torch.cat(seen.neighbours, dim=2)
+        columns = [seen.own, neighbours.flatten(1), seen.presence, seen.vectors.flatten(1)]
+        return with_summary(torch.cat(columns, dim=1), self.team)
+
+    def inputs(self, encoded: Tensor) -> Tensor:
+        """Own invariants, normalised, and what the atom attends to, [n, own invariants + width]."""
+        own, neighbours, presence, *_ = torch.split(encoded, self.parts, dim=1)
+        own = self.statistics(own)
+        return torch.cat([own, self.attention(own, self._normalised(neighbours), presence)], dim=1)
+
+    def distribution(self, output: Tensor, encoded: Tensor) -> Gaussian:
+        """Output [n, own vectors + width + 1] for encoded rows -> Gaussian of [n, 3] actions."""
+        _, neighbours, _, vectors, _ = torch.split(encoded, self.parts, dim=1)
+        own, query, sigma = torch.split(output, self.outputs, dim=1)
+        to_neighbours = torch.bmm(torch.tanh(self.weight(self._normalised(neighbours))), query[:, :, None])
+        weights = torch.cat([own, to_neighbours.squeeze(2)], dim=1)
+        mean = torch.bmm(weights[:, None], vectors.reshape(len(encoded), -1, 3)).squeeze(1)
+        return Gaussian(mean, within(sigma, self.log_sigma_bounds))
+
+    def _normalised(self, neighbours: Tensor) -> Tensor:
+        """Columns of the neighbours in encoded rows -> [n, k, columns of each], normalised."""
+        each = neighbours.reshape(len(neighbours), -1, self.seen.neighbour)
+        return self.neighbour_statistics(each)  # type: ignore[no-any-return]
+
+    def update_statistics(self, encoded: Tensor) -> None:
+        """Adds own invariants, and those of all neighbours there are, to the statistics of the input."""
+        own, neighbours, presence, *_ = torch.split(encoded, self.parts, dim=1)
+        self.statistics.update(own)
+        each = neighbours.reshape(len(encoded), -1, self.seen.neighbour)
+        self.neighbour_statistics.update(each[presence > 0.0])
+
+
+def begin_with(actor: nn.Sequential, log_sigma: float, bounds: tuple[float, float]) -> None:
+    """Sets the bias of the network's last output so that `within` gives `log_sigma` at first."""
+    low, high = bounds
+    share = (log_sigma - low) / (high - low)
+    head = actor[-1]
+    assert isinstance(head, nn.Linear)
+    with torch.no_grad():
+        head.bias[-1] = math.log(share / (1.0 - share))
+
+
+def within(output: Tensor, bounds: tuple[float, float]) -> Tensor:
+    """Logarithm of sigma between the bounds."""
+    low, high = bounds
+    return low + (high - low) * torch.sigmoid(output)

@@ -13,6 +13,7 @@ from matdesign.agents.distributions import Distribution, Head
 from matdesign.agents.memory import MEMORIES
 from matdesign.agents.normalise import RunningStatistics
 from matdesign.agents.perceptron import is_fused, perceptron
+from matdesign.agents.team import normalised, with_summary
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "gelu": nn.GELU, "relu": nn.ReLU}
 
@@ -81,6 +82,7 @@ class Layers(TypedDict, total=False):
     shared: bool
     memory: str
     memory_size: int
+    critic: str
 
 
 class Policy(nn.Module, ABC):
@@ -93,7 +95,9 @@ class Policy(nn.Module, ABC):
         encoded -> inputs -> trunk -> recurrent layer -> actor -> distribution
                                                       -> critic -> value
 
-    Without memory there is no recurrent layer; without a shared trunk actor and critic have the hidden layers.
+    Without memory there is no recurrent layer; without a shared trunk actor and critic have the hidden layers. The
+    critic of a team (Yu et al. 2022, arXiv:2103.01955) sees a summary of the agents of its environment besides.
+    `encode` appends that of an agent by itself, which is all that acting takes; a rollout puts the team's in its place.
 
     Args:
         inputs: columns of what the networks see.
@@ -104,7 +108,14 @@ class Policy(nn.Module, ABC):
         shared: action and value share the hidden layers; with memory they always do.
         memory: kind of the recurrent layer, a name in MEMORIES, or "none".
         memory_size: outputs of the recurrent layer.
+        critic: "own", or "team": sees the team's summary.
+        summarised: leading columns of encoded rows that it is of, those that `statistics` normalises.
+
+    Attributes:
+        team: columns that are summarised, see `team.summarise`; 0 where the critic is not the team's.
     """
+
+    statistics: RunningStatistics
 
     def __init__(
         self,
@@ -117,8 +128,11 @@ class Policy(nn.Module, ABC):
         shared: bool = False,
         memory: str = "none",
         memory_size: int = 64,
+        critic: str = "own",
+        summarised: int = 0,
     ) -> None:
         super().__init__()
+        self.team = summarised if critic == "team" else 0
         in_common, own = (hidden, ()) if shared or memory != "none" else ((), hidden)
         self.trunk = trunk(inputs, in_common, activation, generator)
         seen = [inputs, *in_common][-1]
@@ -126,7 +140,7 @@ class Policy(nn.Module, ABC):
         if self.recurrent is not None:
             seen = memory_size
         self.actor = mlp(seen, own, outputs, gain=0.01, generator=generator, activation=activation)
-        self.critic = mlp(seen, own, 1, gain=1.0, generator=generator, activation=activation)
+        self.critic = mlp(seen + 2 * self.team, own, 1, gain=1.0, generator=generator, activation=activation)
 
     @property
     def memory(self) -> int:
@@ -198,7 +212,10 @@ class Policy(nn.Module, ABC):
         return self._answer(seen, rows)
 
     def _answer(self, seen: Tensor, encoded: Tensor) -> tuple[Distribution, Tensor]:
-        return self.distribution(self.actor(seen), encoded), self.critic(seen).squeeze(-1)
+        judged = seen
+        if self.team:
+            judged = torch.cat([seen, normalised(encoded[:, -2 * self.team :], self.statistics)], dim=1)
+        return self.distribution(self.actor(seen), encoded), self.critic(judged).squeeze(-1)
 
 
 class MLPPolicy(Policy):
@@ -225,18 +242,20 @@ class MLPPolicy(Policy):
         **layers: Unpack[Layers],
     ) -> None:
         head = Head(action_dims, choices)
-        super().__init__(features, head.inputs, torch.Generator().manual_seed(seed), **layers)
+        generator = torch.Generator().manual_seed(seed)
+        super().__init__(features, head.inputs, generator, summarised=features, **layers)
+        self.features = features
         self.head = head
         self.statistics = RunningStatistics(features)
         self.log_sigma = head.log_sigma(log_sigma)
 
     def encode(self, observations: Tensor) -> Tensor:
-        """The observations as they are: bytes stay bytes until the network needs numbers."""
-        return observations
+        """The observations as they are, and a summary: bytes stay bytes until the network needs numbers."""
+        return with_summary(observations, self.team)
 
     def inputs(self, encoded: Tensor) -> Tensor:
         """Observations [n, features], normalised."""
-        return self.statistics(encoded)  # type: ignore[no-any-return]
+        return self.statistics(encoded[:, : self.features])  # type: ignore[no-any-return]
 
     def distribution(self, output: Tensor, encoded: Tensor) -> Distribution:
         """Output [n, outputs] -> action distribution of n rows."""
@@ -244,4 +263,4 @@ class MLPPolicy(Policy):
 
     def update_statistics(self, encoded: Tensor) -> None:
         """Adds observations [n, features] to the statistics of the input."""
-        self.statistics.update(encoded)
+        self.statistics.update(encoded[:, : self.features])

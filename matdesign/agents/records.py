@@ -51,7 +51,7 @@ class RecordPolicy(MLPPolicy):
         self._layout = layout
 
     def encode(self, observations: Tensor) -> Tensor:
-        """Records [n, bytes] uint8 -> numbers [n, features] float32."""
+        """Records [n, bytes] uint8 -> numbers [n, features] float32, and a summary."""
         columns = []
         views = self._layout.views(observations.cpu().numpy())
         for leaf, sizes, view in zip(self._layout.leaves, self._sizes, views, strict=True):
@@ -61,4 +61,4 @@ class RecordPolicy(MLPPolicy):
                 continue
             for column, low, size in zip(flat.T, leaf.low.ravel(), sizes, strict=True):
                 columns.append((column[:, None] - low == np.arange(size)).astype(np.float32))
-        return torch.from_numpy(np.concatenate(columns, axis=1)).to(observations.device)
+        return super().encode(torch.from_numpy(np.concatenate(columns, axis=1)).to(observations.device))

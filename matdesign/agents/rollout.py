@@ -16,6 +16,7 @@ from matdesign.agents.exploration import CommonNoise
 from matdesign.agents.lanes import Lanes
 from matdesign.agents.policies import Policy
 from matdesign.agents.staging import Staging
+from matdesign.agents.team import summarise
 from matdesign.errors import MatdesignError
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Rollout:
         self.encoded = encoded.new_empty(steps + 1, *encoded.shape)
         self.memory = torch.zeros(rows, policy.memory, device=device)
         self._remembered = torch.zeros(rows, policy.memory, device=device)  # before the step that comes next
+        self._present = torch.ones(rows, dtype=torch.bool)
         self.taken = torch.empty(steps, rows, action_dims, dtype=action_type, device=device)
         self.log_probs = torch.empty(steps, rows, device=device)
         self.values = torch.empty(steps + 1, rows, device=device)
@@ -91,6 +93,7 @@ class Rollout:
         """Begins with the environments as they are after a reset."""
         rows = slice(0, len(self._observations))
         self._remembered.zero_()
+        self._present.fill_(True)
         if self.common_noise is not None:
             fresh = torch.randn(self.vector.envs, self.taken.shape[2], generator=self.generator)
             self.common_noise.renew(torch.ones(rows.stop, dtype=torch.bool), rows, fresh)
@@ -184,6 +187,8 @@ class Rollout:
         for buffer, result in zip((self._rewards, self._terminals, self._masks), self._results, strict=True):
             buffer[t - 1, rows].copy_(result[rows])
         live = self._results[2][rows]
+        if self.policy.team:
+            self._present[rows] = present(live, self._results[1][rows], self.vector.agents)
         if self.policy.memory:
             self._remembered[rows] *= live.to(self._device).unsqueeze(-1)
         if self.common_noise is not None:
@@ -195,7 +200,9 @@ class Rollout:
         """Copies what the environments show in `rows`."""
         if self._observations.is_floating_point():
             self._require_finite("observation", self._observations[rows], rows.start, agent_steps)
-        self.encoded[t, rows].copy_(self.policy.encode(self._staged_observations.to_device(rows)))
+        encoded = self.encoded[t, rows].copy_(self.policy.encode(self._staged_observations.to_device(rows)))
+        if self.policy.team:
+            summarise(encoded, self.policy.team, self.vector.agents, self._present[rows].to(self._device))
 
     def _require_finite(self, name: str, values: Tensor, first: int, agent_steps: int) -> None:
         """Raises MatdesignError for a NaN or infinity in `values`, [n] or [n, features], of rows `first` and on."""
@@ -208,3 +215,15 @@ class Rollout:
                 f"{values[index, *column].item()} after {agent_steps} agent steps and was not learned from; the "
                 "environment must clip or end the episode before that."
             )
+
+
+def present(masks: Tensor, terminals: Tensor, agents: int) -> Tensor:
+    """Agents alive after a step, bool [rows]: all of an environment where nobody had that step, for it was a reset.
+
+    Args:
+        masks: bool [rows] of the step.
+        terminals: bool [rows] of the step.
+        agents: of one environment, contiguous rows.
+    """
+    began = ~masks.view(-1, agents).any(1, keepdim=True).expand(-1, agents)
+    return began.flatten() | (masks & ~terminals)

@@ -1,11 +1,15 @@
 """From a configuration to what a run is made of: environments, policy, trainer."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from matdesign import envs as environments
+from matdesign.agents.attention import AttentionPolicy
 from matdesign.agents.convolution import ConvolutionalPolicy
-from matdesign.agents.equivariant import EquivariantPolicy
+from matdesign.agents.equivariant import EquivariantAttentionPolicy, EquivariantPolicy
 from matdesign.agents.policies import Layers, MLPPolicy, Policy
 from matdesign.agents.records import RecordPolicy
 from matdesign.envs.atoms import SettingValue, atoms_layout, atoms_settings
@@ -107,17 +111,30 @@ def make_policy(config: Config, vector: Batch) -> Policy:
         "shared": choice.shared,
         "memory": choice.memory,
         "memory_size": choice.memory_size,
+        "critic": choice.critic,
     }
     if choice.kind == "equivariant" and not config.env.of_atoms:
         raise InputError(f"agent.policy.kind=equivariant needs atoms, not {config.env.name}: use mlp")
     if config.env.of_atoms and choice.kind in ("auto", "equivariant"):
-        return EquivariantPolicy(
-            atoms_layout(config.material, config.env.settings),
+        layout = atoms_layout(config.material, config.env.settings)
+        if choice.neighbours == "none":
+            layout = replace(layout, neighbours=0)
+        equivariant = EquivariantAttentionPolicy if choice.neighbours == "attention" else EquivariantPolicy
+        return equivariant(
+            layout,
             log_sigma=choice.log_sigma,
             log_sigma_minimum=choice.log_sigma_minimum,
             log_sigma_maximum=choice.log_sigma_maximum,
             seed=config.seed,
             **layers,
+        )
+    neighbours = vector.shape.neighbours
+    if choice.neighbours == "none":
+        raise InputError("agent.policy.neighbours=none is for atoms: use env.settings.neighbours=0 where there is one")
+    if choice.neighbours == "attention" and neighbours is None:
+        raise InputError(
+            f"agent.policy.neighbours=attention needs an environment that lists neighbours, not {config.env.name}: use "
+            "ranked"
         )
     seen, done = vector.observation_layout, vector.action_layout
     if done is not None and done.kind == "record":
@@ -129,6 +146,8 @@ def make_policy(config: Config, vector: Batch) -> Policy:
     shape = seen.picture if seen is not None else None
     if choice.kind == "convolutional" and shape is None:
         raise InputError(f"agent.policy.kind=convolutional needs pictures, not {config.env.name}: use mlp")
+    if choice.critic == "team" and vector.observations.dtype == np.uint8 and (seen is None or seen.plain):
+        raise InputError(f"agent.policy.critic=team needs observations in floats, not bytes as of {config.env.name}")
     if shape is not None and choice.kind in ("auto", "convolutional"):
         return ConvolutionalPolicy(
             shape,
@@ -138,6 +157,10 @@ def make_policy(config: Config, vector: Batch) -> Policy:
             memory_size=choice.memory_size,
             log_sigma=choice.log_sigma,
             seed=config.seed,
+        )
+    if neighbours is not None and choice.neighbours == "attention":
+        return AttentionPolicy(
+            vector.features, neighbours, *actions, log_sigma=choice.log_sigma, seed=config.seed, **layers
         )
     if seen is not None and not seen.plain:
         return RecordPolicy(seen, *actions, log_sigma=choice.log_sigma, seed=config.seed, **layers)

@@ -106,7 +106,8 @@ static int drone_swarm_spaces(const Settings *settings, Spaces *spaces, char *er
     }
     if (points && check_points(points, drones, error, error_bytes) != 0) return -1;
     *spaces = (Spaces){.agents = drones, .features = DRONE_OWN + 6 * neighbours, .action_dims = 4,
-                       .low = -DRONE_LIMIT, .high = DRONE_LIMIT};
+                       .low = -DRONE_LIMIT, .high = DRONE_LIMIT, .first_neighbour = DRONE_OWN,
+                       .neighbours = neighbours, .neighbour_columns = 6};
     return 0;
 }
 

@@ -30,7 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENV_ABI 1 /* raised whenever a struct below changes; the loader refuses other values */
+#define ENV_ABI 2 /* raised whenever a struct below changes; the loader refuses other values */
 
 /* ---------------------------------------------------------------------------------------------- random numbers */
 
@@ -208,6 +208,8 @@ typedef struct {
     int32_t choices;     /* discrete actions are 0 .. choices-1 in each column; 0: continuous in [-1, 1] */
     int32_t bytes;       /* 1: observations are uint8; 0: float32 */
     float low, high;     /* bounds of an observation's value */
+    /* Where an observation lists neighbours, an absent one as zeros: first column, how many, columns of each; 0 if none */
+    int32_t first_neighbour, neighbours, neighbour_columns;
 } Spaces;
 
 /* The common part of every environment; the first member of its struct. */

@@ -1,9 +1,29 @@
-"""How a row of the atoms environment's observation is laid out."""
+"""How neighbours are laid out in a row of observations, and all that an atom sees."""
 
 from dataclasses import dataclass
 
 VECTORS = ("force", "velocity", "last action", "goal", "from centre of mass", "displacement")
 ORDER_VECTORS = ("order gradient",)  # after those, where the atoms are rewarded for order
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeighbourList:
+    """Where an observation lists neighbours: `count` times `columns`, zeros where there is none.
+
+    Attributes:
+        first: column.
+        count: neighbours listed.
+        columns: of each.
+    """
+
+    first: int
+    count: int
+    columns: int
+
+    @property
+    def last(self) -> int:
+        """Column behind the list."""
+        return self.first + self.count * self.columns
 
 
 @dataclass(frozen=True, kw_only=True)

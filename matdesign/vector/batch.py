@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matdesign.envs import Environment
+from matdesign.envs.layout import NeighbourList
 from matdesign.errors import InputError
 from matdesign.scene import Scene
 
@@ -33,6 +34,7 @@ class Rows:
         action_dims: columns of the actions.
         action_type: float32 for continuous actions, int32 for discrete ones, uint8 for the bytes of a record.
         choices: discrete actions of each column; empty for other kinds.
+        neighbours: where observations list neighbours; None where they do not say so.
     """
 
     agents: int
@@ -43,6 +45,7 @@ class Rows:
     action_dims: int
     action_type: np.dtype[Any]
     choices: tuple[int, ...]
+    neighbours: NeighbourList | None = None
 
 
 @dataclass(frozen=True)

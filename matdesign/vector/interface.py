@@ -29,6 +29,9 @@ class Spaces(ctypes.Structure):
     bytes: int
     low: float
     high: float
+    first_neighbour: int
+    neighbours: int
+    neighbour_columns: int
     _fields_ = [
         ("agents", ctypes.c_int32),
         ("features", ctypes.c_int32),
@@ -37,6 +40,9 @@ class Spaces(ctypes.Structure):
         ("bytes", ctypes.c_int32),
         ("low", ctypes.c_float),
         ("high", ctypes.c_float),
+        ("first_neighbour", ctypes.c_int32),
+        ("neighbours", ctypes.c_int32),
+        ("neighbour_columns", ctypes.c_int32),
     ]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from matdesign import envs as environments
 from matdesign.envs import Environment
+from matdesign.envs.layout import NeighbourList
 from matdesign.errors import InputError, MatdesignError
 from matdesign.native import ERROR_BYTES
 from matdesign.scene import Scene
@@ -32,6 +33,7 @@ def described(environment: str, settings: SettingValues) -> tuple[Environment, R
         found.pointer, values.array, values.count, ctypes.byref(spaces), error, ERROR_BYTES
     ):
         raise InputError(error.value.decode(errors="replace"))
+    neighbours = NeighbourList(first=spaces.first_neighbour, count=spaces.neighbours, columns=spaces.neighbour_columns)
     rows = Rows(
         agents=spaces.agents,
         features=spaces.features,
@@ -41,6 +43,7 @@ def described(environment: str, settings: SettingValues) -> tuple[Environment, R
         action_dims=spaces.action_dims,
         action_type=np.dtype(np.int32 if spaces.choices else np.float32),
         choices=(spaces.choices,) * spaces.action_dims if spaces.choices else (),
+        neighbours=neighbours if neighbours.count else None,
     )
     return found, rows, values
 
