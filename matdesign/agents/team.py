@@ -27,11 +27,11 @@ def summarise(encoded: Tensor, columns: int, agents: int, present: Tensor) -> No
         present: bool [envs * agents], of agents that count; where none does the summary is 0.
     """
     environments = encoded.view(-1, agents, encoded.shape[1])
+    who = present.view(-1, agents, 1)
+    count = who.sum(1, keepdim=True).clamp(min=1)
     rows = environments[..., :columns]
-    weight = present.to(encoded.dtype).view(-1, agents, 1)
-    weight = weight / weight.sum(1, keepdim=True).clamp(min=1.0)
-    mean = (weight * rows).sum(1, keepdim=True)
-    deviation = (weight * (rows - mean).square()).sum(1, keepdim=True).sqrt()
+    mean = rows.masked_fill(~who, 0.0).sum(1, keepdim=True) / count
+    deviation = ((rows - mean).masked_fill(~who, 0.0).square().sum(1, keepdim=True) / count).sqrt()
     environments[..., -2 * columns :] = torch.cat([mean, deviation], dim=2)
 
 
