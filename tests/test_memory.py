@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from test_attention import FEATURES, LIST, swarm_rows
 from test_policies import atoms_rows, orthogonal, turn
 from test_ppo import CONSTANT, Task, parameters
 
 from matdesign.agents.actor import Actor
+from matdesign.agents.attention import AttentionPolicy
 from matdesign.agents.convolution import ConvolutionalPolicy
-from matdesign.agents.equivariant import EquivariantPolicy
+from matdesign.agents.distributions import Categorical
+from matdesign.agents.equivariant import EquivariantAttentionPolicy, EquivariantPolicy
 from matdesign.agents.memory import GRU, LSTM
 from matdesign.agents.policies import MLPPolicy
 from matdesign.agents.ppo import PPO
@@ -128,7 +131,9 @@ class Recall(Task):
 def seen(policy, steps, rows):
     """Encoded observations [steps, rows, encoded features] of this policy's kind."""
     count, g = steps * rows, generator(8)
-    if isinstance(policy, EquivariantPolicy):
+    if isinstance(policy, AttentionPolicy):
+        observations = swarm_rows(count)
+    elif isinstance(policy, EquivariantPolicy | EquivariantAttentionPolicy):
         observations = atoms_rows(ATOMS, count, dtype=torch.float32)
     elif isinstance(policy, ConvolutionalPolicy):
         observations = torch.randint(256, (count, 20 * 20), generator=g, dtype=torch.uint8)
@@ -155,6 +160,10 @@ def made(kind, memory):
     layers = {"hidden": (12,), "memory": memory, "memory_size": 10}
     if kind == "equivariant":
         return loud(EquivariantPolicy(ATOMS, **layers))
+    if kind == "equivariant attention":
+        return loud(EquivariantAttentionPolicy(ATOMS, critic="team", **layers))
+    if kind == "attention":
+        return loud(AttentionPolicy(FEATURES, LIST, 2, 0, critic="team", **layers))
     if kind == "pictures":
         return loud(ConvolutionalPolicy((1, 20, 20), 1, 3, **layers))
     if kind == "records":
@@ -164,12 +173,15 @@ def made(kind, memory):
 
 def outputs(distribution):
     """What a distribution is made of."""
-    columns = [distribution.log_p] if hasattr(distribution, "log_p") else [distribution.mean, distribution.log_sigma]
-    return torch.cat([column.flatten(1) for column in columns], 1)
+    if isinstance(distribution, Categorical):
+        return distribution.logits.log_softmax(-1).flatten(1)
+    return torch.cat([distribution.mean, distribution.log_sigma], 1)
 
 
 @pytest.mark.parametrize("memory", ["lstm", "gru"])
-@pytest.mark.parametrize("kind", ["equivariant", "pictures", "records", "choices", "continuous"])
+@pytest.mark.parametrize(
+    "kind", ["equivariant", "equivariant attention", "attention", "pictures", "records", "choices", "continuous"]
+)
 def test_step_by_step_is_the_same_as_at_once(kind, memory):
     policy = made(kind, memory)
     encoded = seen(policy, STEPS, ROWS)
@@ -211,8 +223,9 @@ def test_nothing_of_an_ended_episode_is_remembered(memory):
 
 @pytest.mark.parametrize("determinant", [1, -1])
 @pytest.mark.parametrize("memory", ["lstm", "gru"])
-def test_actions_from_memory_turn_with_the_world(memory, determinant):
-    policy = made("equivariant", memory)
+@pytest.mark.parametrize("kind", ["equivariant", "equivariant attention"])
+def test_actions_from_memory_turn_with_the_world(kind, memory, determinant):
+    policy = made(kind, memory)
     rows = atoms_rows(ATOMS, STEPS * ROWS, dtype=torch.float32)
     policy.update_statistics(policy.encode(rows))
     start, fresh = torch.randn(ROWS, policy.memory, generator=generator(2)), torch.zeros(STEPS, ROWS, dtype=torch.bool)
@@ -262,7 +275,7 @@ def test_what_is_learned_from_is_what_acted(memory):
         live = rollout.masks.flatten()
         with torch.no_grad():
             distribution, values = ppo.policy.unroll(rollout.encoded[:-1], rollout.memory, rollout.fresh())
-        log_probs = distribution.log_prob(rollout.taken.flatten(0, 1))
+        log_probs, _ = distribution.evaluate(rollout.taken.flatten(0, 1))
         assert torch.allclose(log_probs[live], rollout.log_probs.flatten()[live], rtol=0, atol=1e-5)
         assert torch.allclose(values[live], rollout.values[:-1].flatten()[live], rtol=0, atol=1e-5)
     assert 0.5 < live.float().mean() < 0.9
