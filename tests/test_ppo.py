@@ -480,9 +480,42 @@ def test_a_broken_loss_changes_no_parameter():
 
     ppo = PPO(task := Huge(), policy_for(task), PPOConfig(normalise_returns=False))
     before = parameters(ppo).clone()
-    with pytest.raises(MatdesignError, match="a step of the gradient is not finite"):
+    with pytest.raises(MatdesignError, match=r"a step of the gradient is not finite .*\(value is inf\)"):
         ppo.iterate()
     assert torch.equal(parameters(ppo), before)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_broken_gradient_is_named_alone_and_changes_no_parameter(bad):
+    class Broken(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, rows):
+            return rows.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return torch.full_like(gradient, bad)
+
+    ppo = PPO(task := Endless(), policy_for(task), PPOConfig())
+    critic = ppo.policy.critic  # its last layer's input gets the bad gradient: the layers below it are broken
+    critic[-1].register_forward_pre_hook(lambda layer, rows: (Broken.apply(rows[0]),))
+    before = parameters(ppo).clone()
+    with pytest.raises(MatdesignError, match="step of the gradient is not finite") as caught:
+        ppo.iterate()
+    below = [name for name, _ in ppo.policy.named_parameters() if name.startswith("critic") and "critic.4" not in name]
+    assert [name for name, _ in ppo.policy.named_parameters() if f"gradient of {name}" in str(caught.value)] == below
+    assert "is nan" not in str(caught.value)  # every part of the loss was finite
+    assert torch.equal(parameters(ppo), before)
+
+
+def test_what_is_not_finite_is_in_no_checkpoint():
+    ppo = PPO(task := Endless(), policy_for(task), PPOConfig())
+    with torch.no_grad():
+        ppo.policy.actor[0].bias[1] = math.inf
+    with pytest.raises(
+        MatdesignError, match=r"policy\.actor\.0\.bias is not finite after 0 agent steps and was not kept"
+    ):
+        ppo.state()
 
 
 @pytest.mark.parametrize(

@@ -215,20 +215,20 @@ class PPO:
             terms: of the loss, in the order of FIGURES.
             learning_rate: of this step.
         """
-        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.gradient_clip)
+        parameters = {name: p for name, p in self.policy.named_parameters() if p.grad is not None}
+        gradients = {name: p.grad for name, p in parameters.items() if p.grad is not None}
+        # Not clipped before it is known to be finite: that would spread a NaN to all of them.
+        norm = nn.utils.get_total_norm(gradients.values())
         if not math.isfinite(torch.stack([*terms, norm]).sum().item()):
-            broken = [
-                *(f"{name} is {value}" for name, value in zip(FIGURES, terms.tolist(), strict=True)),
-                *(
-                    f"the gradient of {name} is not finite"
-                    for name, parameter in self.policy.named_parameters()
-                    if parameter.grad is not None and not parameter.grad.isfinite().all()
-                ),
-            ]
+            broken = [f"{name} is {term}" for name, term in zip(FIGURES, terms.tolist(), strict=True)
+                      if not math.isfinite(term)]  # fmt: skip
+            broken += [f"the gradient of {name}" for name, each in gradients.items() if not each.isfinite().all()]
             raise MatdesignError(
                 f"PPO: a step of the gradient is not finite after {self.agent_steps} agent steps and was not taken "
-                f"({'; '.join(broken)}); lower learning_rate or max_kl, or look for huge rewards and observations."
+                f"({'; '.join(broken) or 'its norm'}); lower learning_rate or max_kl, or look for huge rewards and "
+                f"observations."
             )
+        nn.utils.clip_grads_with_norm_(parameters.values(), self.config.gradient_clip, norm)
         self.optimizer.step(learning_rate)
 
     def _value_scale(self) -> tuple[float, float]:
@@ -255,8 +255,17 @@ class PPO:
         """Copies of all that is needed to continue after this iteration, and the counters.
 
         The environments' state is not part of it: a run that continues starts new episodes.
+
+        Raises:
+            MatdesignError: something of it is NaN or infinite; a checkpoint of it would be of no use.
         """
         tensors = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise MatdesignError(
+                    f"PPO: {name} is not finite after {self.agent_steps} agent steps and was not kept; lower "
+                    "learning_rate or weight_decay, or look for huge rewards and observations."
+                )
         counters = {"seed": self.seed, "iterations": self.iterations, "agent_steps": self.agent_steps}
         return tensors | {"generator": self.generator.get_state()}, counters
 
