@@ -127,25 +127,28 @@ class Head:
         choices: of each column, one number for all or one for each; 0 or none: continuous.
 
     Attributes:
+        action_dims: as given.
+        choices: most of a column; 0: continuous.
+        is_even: all columns have as many.
         inputs: columns of the network's output.
     """
 
     def __init__(self, action_dims: int, choices: int | Sequence[int]) -> None:
         columns = [choices] * action_dims if isinstance(choices, int) else list(choices)
-        self._most = max(columns, default=0)
-        self._shape = (-1, action_dims, self._most)
-        self._missing = torch.arange(self._most) >= torch.tensor(columns, dtype=torch.int64).unsqueeze(-1)
-        self.inputs = action_dims * max(self._most, 1)
+        self.action_dims, self.choices, self.is_even = action_dims, max(columns, default=0), len(set(columns)) <= 1
+        self._shape = (-1, action_dims, self.choices)
+        self._missing = torch.arange(self.choices) >= torch.tensor(columns, dtype=torch.int64).unsqueeze(-1)
+        self.inputs = action_dims * max(self.choices, 1)
 
     def log_sigma(self, value: float) -> nn.Parameter | None:
         """Logarithm of the standard deviation of each column, to be trained; None where actions are choices."""
-        return None if self._most else nn.Parameter(torch.full((self.inputs,), value))
+        return None if self.choices else nn.Parameter(torch.full((self.inputs,), value))
 
     def __call__(self, output: Tensor, log_sigma: Tensor | None) -> Distribution:
         """Output [n, inputs] -> distribution of n rows."""
         if log_sigma is not None:
             return Gaussian(output, log_sigma)
         logits = output.view(self._shape)
-        if self._missing.any():
+        if not self.is_even:
             logits = logits.masked_fill(self._missing.to(output.device), IMPOSSIBLE)
         return Categorical(logits)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from matdesign.agents.fused import fused
 from matdesign.agents.lanes import Lanes
 from matdesign.agents.losses import Transitions, loss_terms
 from matdesign.agents.policies import Policy
@@ -58,6 +59,8 @@ class Microbatches:
         self.policy, self.rollout, self.config, self.of_rows = policy, rollout, config, of_rows
         self._parameters = list(policy.parameters())
         self._precision, self._lanes = precision, lanes
+        with precision():
+            self._fused = None if of_rows else fused(policy, rollout.encoded)
 
     def pick(self, array: Tensor, chosen: Tensor) -> Tensor:
         """The chosen transitions of `array` [steps, rows, ...]: [n, ...], or [steps, n, ...] of whole rows."""
@@ -93,6 +96,9 @@ class Microbatches:
         least, most = -(-FEWEST_TRANSITIONS // steps), self.config.microbatch // steps
         size = self._lanes.size(len(chosen), least=least, most=most)
 
+        if self._fused is not None:
+            return self._descend_fused(chosen, size, share, estimates, entropy_coefficient)
+
         def piece(first: int) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor | None, ...]]:
             of = slice(first, first + size)
             terms, ratios, values = self._terms(chosen[of], None if weights is None else weights[of], estimates)
@@ -106,6 +112,20 @@ class Microbatches:
             parameter.grad = torch.stack(used).sum(0) if used else None
         dim = 1 if self.of_rows else 0
         return torch.stack(terms).sum(0) * share, torch.cat(ratios, dim), torch.cat(values, dim)
+
+    def _descend_fused(
+        self, chosen: Tensor, size: int, share: float, estimates: Estimates, entropy_coefficient: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        fused = self._fused
+        assert fused is not None
+
+        def piece(part: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            return fused.gradient(part, share, self.rollout, estimates, self.config, entropy_coefficient)
+
+        results = self._lanes.run(piece, torch.split(chosen, size))
+        terms, ratios, values, gradients = zip(*results, strict=True)
+        fused.set_gradient(torch.stack(gradients).sum(0))
+        return torch.stack(terms).sum(0), torch.cat(ratios), torch.cat(values)
 
     def _terms(self, part: Tensor, weights: Tensor | None, estimates: Estimates) -> tuple[Tensor, Tensor, Tensor]:
         """Sums of the terms of the loss over `part`; ratios and values as `pick` shapes them."""

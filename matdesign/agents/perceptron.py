@@ -1,7 +1,7 @@
 """Multilayer perceptrons on the CPU in C (perceptron.c): layers of tanh and a linear one behind them."""
 
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, c_int64, c_void_p
+from ctypes import POINTER, Array, Structure, c_int64, c_void_p
 from typing import Any
 
 import torch
@@ -12,11 +12,13 @@ from torch.autograd.function import once_differentiable
 from matdesign.native import LIBRARY
 
 
-class _Layer(Structure):
+class Layer(Structure):
+    """One layer as C sees it, see perceptron.h."""
+
     _fields_ = (("inputs", c_int64), ("outputs", c_int64), ("weight", c_void_p), ("bias", c_void_p))
 
 
-_LAYERS = (c_int64, POINTER(_Layer))
+_LAYERS = (c_int64, POINTER(Layer))
 LIBRARY.perceptron_scratch.argtypes, LIBRARY.perceptron_scratch.restype = list(_LAYERS), c_int64
 for name, pointers in (("perceptron_forward", 4), ("perceptron_backward", 6)):
     function = getattr(LIBRARY, name)
@@ -46,24 +48,23 @@ def perceptron(inputs: Tensor, layers: Sequence[nn.Linear]) -> Tensor:
     return _forward(inputs.contiguous(), parameters, None)
 
 
-def _described(parameters: Sequence[Tensor]) -> tuple[int, Any, Tensor]:
-    """Number of layers, their description in C, scratch memory."""
-    count = len(parameters) // 2
-    described = (_Layer * count)(
+def described(parameters: Sequence[Tensor]) -> "Array[Layer]":
+    """Layers as C sees them; weight and bias of each are given, and have to stay in their place."""
+    return (Layer * (len(parameters) // 2))(
         *(
-            _Layer(weight.shape[1], weight.shape[0], weight.data_ptr(), bias.data_ptr())
+            Layer(weight.shape[1], weight.shape[0], weight.data_ptr(), bias.data_ptr())
             for weight, bias in zip(parameters[::2], parameters[1::2], strict=True)
         )
     )
-    return count, described, torch.empty(LIBRARY.perceptron_scratch(count, described))
 
 
 def _forward(inputs: Tensor, parameters: Sequence[Tensor], activations: Tensor | None) -> Tensor:
-    count, described, scratch = _described(parameters)
+    layers = described(parameters)
+    scratch = torch.empty(LIBRARY.perceptron_scratch(len(layers), layers))
     outputs = inputs.new_empty(len(inputs), len(parameters[-1]))
     kept = None if activations is None else activations.data_ptr()
     LIBRARY.perceptron_forward(
-        len(inputs), count, described, inputs.data_ptr(), kept, outputs.data_ptr(), scratch.data_ptr()
+        len(inputs), len(layers), layers, inputs.data_ptr(), kept, outputs.data_ptr(), scratch.data_ptr()
     )
     return outputs
 
@@ -82,12 +83,13 @@ class _Perceptron(Function):
     @once_differentiable
     def backward(ctx: Any, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
         inputs, activations, *parameters = ctx.saved_tensors
-        count, described, scratch = _described(parameters)
+        layers = described(parameters)
+        scratch = torch.empty(LIBRARY.perceptron_scratch(len(layers), layers))
         d_outputs = d_outputs.contiguous()
         gradients = inputs.new_empty(sum(parameter.numel() for parameter in parameters))
         d_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[0] else None
         LIBRARY.perceptron_backward(
-            *(len(inputs), count, described, inputs.data_ptr(), activations.data_ptr(), d_outputs.data_ptr()),
+            *(len(inputs), len(layers), layers, inputs.data_ptr(), activations.data_ptr(), d_outputs.data_ptr()),
             *(gradients.data_ptr(), None if d_inputs is None else d_inputs.data_ptr(), scratch.data_ptr()),
         )
         parts = gradients.split([parameter.numel() for parameter in parameters])

@@ -44,17 +44,22 @@ def trunk(inputs: int, hidden: Sequence[int], activation: str, generator: torch.
 
 
 class Perceptron(nn.Sequential):
-    """`trunk` and a linear `Output`; with tanh and in float32 on the CPU it is computed in C."""
+    """`trunk` and a linear `Output`; with tanh and in float32 on the CPU it is computed in C.
+
+    Attributes:
+        linear: the layers apart from the activations behind them.
+        is_tanh: those are all tanh.
+    """
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__(*layers)
-        self._linear = tuple(layer for layer in layers if isinstance(layer, nn.Linear))
-        self._is_tanh = all(isinstance(layer, nn.Linear | nn.Tanh) for layer in layers)
+        self.linear = tuple(layer for layer in layers if isinstance(layer, nn.Linear))
+        self.is_tanh = all(isinstance(layer, nn.Linear | nn.Tanh) for layer in layers)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Rows [n, inputs] -> [n, outputs]."""
-        if self._is_tanh and is_fused(inputs, self._linear[0].weight):
-            return perceptron(inputs, self._linear)
+        if self.is_tanh and is_fused(inputs, self.linear[0].weight):
+            return perceptron(inputs, self.linear)
         for layer in self:
             inputs = layer(inputs)
         return inputs

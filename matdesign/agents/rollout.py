@@ -13,6 +13,7 @@ from torch import Tensor
 
 from matdesign.agents.distributions import draw_noise
 from matdesign.agents.exploration import CommonNoise
+from matdesign.agents.fused import fused
 from matdesign.agents.lanes import Lanes
 from matdesign.agents.policies import Policy
 from matdesign.agents.staging import Staging
@@ -88,6 +89,8 @@ class Rollout:
         self.rewards, self.terminals, self.masks = self._rewards, self._terminals, self._masks
         self.seconds: dict[str, float] = {}
         self._device = device
+        with precision():
+            self._fused = fused(policy, encoded)
 
     def restart(self) -> None:
         """Begins with the environments as they are after a reset."""
@@ -170,16 +173,28 @@ class Rollout:
 
     def _act(self, t: int, rows: slice) -> None:
         """Values and actions of `rows` at `t`; after the last step there is no more to do."""
+        if self._fused is not None:
+            self._act_fused(t, rows)
+            return
         with self._precision():
             distribution, values, memory = self.policy.step(self.encoded[t, rows], self._remembered[rows])
         self.values[t, rows] = values
         if t == self.steps:
             return
         self._remembered[rows] = memory
+        self.taken[t, rows], self.log_probs[t, rows] = distribution.at(self._noise_of(t, rows))
+
+    def _act_fused(self, t: int, rows: slice) -> None:
+        assert self._fused is not None
+        if t == self.steps:
+            self._fused.act(self.encoded[t, rows], self.values[t, rows])
+            return
+        results = (self.taken[t, rows], self.log_probs[t, rows])
+        self._fused.act(self.encoded[t, rows], self.values[t, rows], self._noise_of(t, rows), *results)
+
+    def _noise_of(self, t: int, rows: slice) -> Tensor:
         noise = self._noise[t, rows]
-        if self.common_noise is not None:
-            noise = self.common_noise.mixed(noise, rows)
-        self.taken[t, rows], self.log_probs[t, rows] = distribution.at(noise)
+        return noise if self.common_noise is None else self.common_noise.mixed(noise, rows)
 
     def _receive(self, t: int, rows: slice, agent_steps: int) -> None:
         """Copies what the step before `t` gave in `rows`."""

@@ -1,0 +1,225 @@
+#include "fused.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#include "categorical.h"
+#include "functions.h"
+
+#define HALF_LOG_2PI 0.91893853f
+
+/* Rows that are taken through everything before the next ones: what is kept of them fits into a core's cache. */
+enum { CHUNK = 256 };
+enum { POLICY, VALUE, ENTROPY, CLIP_FRACTION, KL, TERMS };
+
+/* Parts of the scratch memory, in floats; each begins at a multiple of 16. */
+typedef struct {
+    float *scale, *inputs, *actor, *critic, *output, *d_output, *log_p, *log_prob, *entropy, *d_log_prob, *d_entropy;
+    float *d_value, *d_parameters, *perceptron;
+    int64_t *actions;
+} Scratch;
+
+static int64_t hidden(int64_t count, const PerceptronLayer *layers) {
+    int64_t size = 0;
+    for (int64_t l = 0; l + 1 < count; l++) size += layers[l].outputs;
+    return size;
+}
+
+static int64_t parameters(int64_t count, const PerceptronLayer *layers) {
+    int64_t size = 0;
+    for (int64_t l = 0; l < count; l++) size += (layers[l].inputs + 1) * layers[l].outputs;
+    return size;
+}
+
+static int64_t take(float **part, float *memory, int64_t taken, int64_t size) {
+    *part = memory ? memory + taken : NULL;
+    return taken + (size + 15) / 16 * 16;
+}
+
+static int64_t all_parameters(const FusedPolicy *p) {
+    int64_t networks = parameters(p->actor_layers, p->actor) + parameters(p->critic_layers, p->critic);
+    return networks + (p->choices ? 0 : p->action_dims);
+}
+
+static int64_t divided(const FusedPolicy *p, float *memory, Scratch *s) {
+    int64_t outputs = p->action_dims * (p->choices ? p->choices : 1), columns = CHUNK * p->action_dims, taken = 0;
+    int64_t actor = perceptron_scratch(p->actor_layers, p->actor), critic = perceptron_scratch(p->critic_layers, p->critic);
+    float *actions;
+    taken = take(&s->scale, memory, taken, p->features);
+    taken = take(&s->inputs, memory, taken, CHUNK * p->features);
+    taken = take(&s->actor, memory, taken, CHUNK * hidden(p->actor_layers, p->actor));
+    taken = take(&s->critic, memory, taken, CHUNK * hidden(p->critic_layers, p->critic));
+    taken = take(&s->output, memory, taken, CHUNK * outputs);
+    taken = take(&s->d_output, memory, taken, CHUNK * outputs);
+    taken = take(&s->log_p, memory, taken, CHUNK * outputs);
+    taken = take(&s->log_prob, memory, taken, columns);
+    taken = take(&s->entropy, memory, taken, columns);
+    taken = take(&s->d_log_prob, memory, taken, columns);
+    taken = take(&s->d_entropy, memory, taken, columns);
+    taken = take(&s->d_value, memory, taken, CHUNK);
+    taken = take(&s->d_parameters, memory, taken, all_parameters(p));
+    taken = take(&s->perceptron, memory, taken, actor > critic ? actor : critic);
+    taken = take(&actions, memory, taken, 2 * columns);
+    s->actions = (int64_t *)actions;
+    return taken;
+}
+
+int64_t fused_scratch(const FusedPolicy *policy) {
+    Scratch none;
+    return divided(policy, NULL, &none);
+}
+
+/* The chosen rows (NULL: all in order), normalised as in normalise.py. */
+CLONES static void see(const FusedPolicy *p, int64_t rows, const void *encoded, const int64_t *chosen, Scratch *s) {
+    for (int64_t f = 0; f < p->features; f++) s->scale[f] = 1.0f / sqrtf(p->var[f] + 1e-4f);
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t row = (chosen ? chosen[i] : i) * p->features;
+        const float *numbers = (const float *)encoded + row, *mean = p->mean, *scale = s->scale;
+        const uint8_t *bytes = (const uint8_t *)encoded + row;
+        float *to = s->inputs + i * p->features;
+        INDEPENDENT
+        for (int64_t f = 0; f < p->features; f++) {
+            if (p->bytes) {
+                to[f] = ((float)bytes[f] - mean[f]) * scale[f];
+            } else {
+                float x = (numbers[f] - mean[f]) * scale[f];
+                x = x < -5.0f ? -5.0f : x;
+                to[f] = x > 5.0f ? 5.0f : x;
+            }
+        }
+    }
+}
+
+static void draw(const FusedPolicy *p, int64_t count, const float *noise, void *taken, float *log_probs, Scratch *s) {
+    int64_t dims = p->action_dims;
+    perceptron_forward(count, p->actor_layers, p->actor, s->inputs, NULL, s->output, s->perceptron);
+    if (p->choices) {
+        categorical_sample(count * dims, p->choices, s->output, noise, taken, s->log_prob);
+    } else {
+        for (int64_t i = 0; i < count * dims; i++) {
+            float log_sigma = p->log_sigma[i % dims], z = noise[i];
+            ((float *)taken)[i] = s->output[i] + z * exponential(log_sigma);
+            s->log_prob[i] = -0.5f * z * z - log_sigma - HALF_LOG_2PI;
+        }
+    }
+    for (int64_t i = 0; i < count; i++) {
+        log_probs[i] = 0.0f;
+        for (int64_t d = 0; d < dims; d++) log_probs[i] += s->log_prob[i * dims + d];
+    }
+}
+
+void fused_act(const FusedPolicy *p, int64_t rows, const void *encoded, const float *noise, void *taken,
+               float *log_probs, float *values, float *scratch) {
+    Scratch s;
+    divided(p, scratch, &s);
+    int64_t dims = p->action_dims, row_bytes = p->features * (p->bytes ? 1 : (int64_t)sizeof(float));
+    int64_t taken_bytes = dims * (int64_t)(p->choices ? sizeof(int64_t) : sizeof(float));
+    for (int64_t first = 0; first < rows; first += CHUNK) {
+        int64_t count = rows - first < CHUNK ? rows - first : CHUNK;
+        see(p, count, (const char *)encoded + first * row_bytes, NULL, &s);
+        perceptron_forward(count, p->critic_layers, p->critic, s.inputs, NULL, values + first, s.perceptron);
+        if (noise)
+            draw(p, count, noise + first * dims, (char *)taken + first * taken_bytes, log_probs + first, &s);
+    }
+}
+
+/* Log-probabilities and entropies of what was taken, one for each column. */
+static void evaluate(const FusedPolicy *p, const FusedTransitions *t, int64_t count, const int64_t *chosen, Scratch *s) {
+    int64_t dims = p->action_dims;
+    if (p->choices) {
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t d = 0; d < dims; d++) s->actions[i * dims + d] = ((const int64_t *)t->taken)[chosen[i] * dims + d];
+        categorical_forward(count * dims, p->choices, s->output, s->actions, s->log_p, s->log_prob, s->entropy);
+        return;
+    }
+    for (int64_t d = 0; d < dims; d++) {
+        float log_sigma = p->log_sigma[d], inverse = exponential(-log_sigma);
+        for (int64_t i = 0; i < count; i++) {
+            int64_t at = i * dims + d;
+            float z = (((const float *)t->taken)[chosen[i] * dims + d] - s->output[at]) * inverse;
+            s->log_p[at] = z;
+            s->log_prob[at] = -0.5f * z * z - log_sigma - HALF_LOG_2PI;
+            s->entropy[at] = 0.5f + HALF_LOG_2PI + log_sigma;
+        }
+    }
+}
+
+/* From the gradients of log-probabilities and entropies to those of the output, and of log_sigma. */
+static void answer(const FusedPolicy *p, int64_t count, Scratch *s, float *d_log_sigma) {
+    int64_t dims = p->action_dims;
+    if (p->choices) {
+        categorical_backward(count * dims, p->choices, s->log_p, s->actions, s->entropy, s->d_log_prob, s->d_entropy,
+                             s->d_output);
+        return;
+    }
+    for (int64_t d = 0; d < dims; d++) {
+        float inverse = exponential(-p->log_sigma[d]), sum = 0.0f;
+        for (int64_t i = d; i < count * dims; i += dims) {
+            float z = s->log_p[i];
+            s->d_output[i] = s->d_log_prob[i] * z * inverse;
+            sum += s->d_log_prob[i] * (z * z - 1.0f) + s->d_entropy[i];
+        }
+        d_log_sigma[d] = sum;
+    }
+}
+
+/* Adds the terms of the loss, and writes its gradients with respect to log-probabilities, entropies and values. */
+static void lose(const FusedPolicy *p, const FusedTransitions *t, const FusedLoss *loss, int64_t count,
+                 const int64_t *chosen, float share, double *terms, float *ratios, const float *values, Scratch *s) {
+    int64_t dims = p->action_dims;
+    float low = 1.0f - loss->clip, high = 1.0f + loss->clip, limit = loss->value_clip;
+    for (int64_t i = 0; i < count; i++) {
+        float log_ratio = -t->log_probs[chosen[i]], entropy = 0.0f, advantage = t->advantages[chosen[i]];
+        for (int64_t d = 0; d < dims; d++) log_ratio += s->log_prob[i * dims + d], entropy += s->entropy[i * dims + d];
+        float ratio = exponential(log_ratio), clipped = ratio < low ? low : ratio > high ? high : ratio;
+        float rewarded = ratio * advantage, least = clipped * advantage;
+        int is_followed = rewarded <= least;
+        float error = values[i] - t->targets[chosen[i]], d_value = error;
+        if (limit > 0.0f) {
+            float before = t->values[chosen[i]], change = values[i] - before;
+            float near = before + (change < -limit ? -limit : change > limit ? limit : change) - t->targets[chosen[i]];
+            if (near * near > error * error) {
+                error = near;
+                d_value = change < -limit || change > limit ? 0.0f : near;
+            }
+        }
+        ratios[i] = ratio;
+        terms[POLICY] -= is_followed ? rewarded : least;
+        terms[VALUE] += 0.5f * error * error;
+        terms[ENTROPY] += entropy;
+        terms[CLIP_FRACTION] += ratio != clipped;
+        terms[KL] += ratio - 1.0f - log_ratio;
+        s->d_value[i] = share * loss->value_coefficient * d_value;
+        for (int64_t d = 0; d < dims; d++) {
+            s->d_log_prob[i * dims + d] = is_followed ? -share * rewarded : 0.0f;
+            s->d_entropy[i * dims + d] = -share * loss->entropy_coefficient;
+        }
+    }
+}
+
+void fused_gradient(const FusedPolicy *p, const FusedTransitions *t, const FusedLoss *loss, int64_t count,
+                    const int64_t *chosen, float share, float *terms, float *ratios, float *values, float *gradient,
+                    float *scratch) {
+    Scratch s;
+    divided(p, scratch, &s);
+    int64_t actor = parameters(p->actor_layers, p->actor), critic = parameters(p->critic_layers, p->critic);
+    int64_t size = all_parameters(p);
+    double sums[TERMS] = {0};
+    memset(gradient, 0, (size_t)size * sizeof(float));
+    for (int64_t first = 0; first < count; first += CHUNK) {
+        int64_t rows = count - first < CHUNK ? count - first : CHUNK;
+        const int64_t *of = chosen + first;
+        see(p, rows, t->encoded, of, &s);
+        perceptron_forward(rows, p->actor_layers, p->actor, s.inputs, s.actor, s.output, s.perceptron);
+        perceptron_forward(rows, p->critic_layers, p->critic, s.inputs, s.critic, values + first, s.perceptron);
+        evaluate(p, t, rows, of, &s);
+        lose(p, t, loss, rows, of, share, sums, ratios + first, values + first, &s);
+        answer(p, rows, &s, s.d_parameters + actor + critic);
+        perceptron_backward(rows, p->actor_layers, p->actor, s.inputs, s.actor, s.d_output, s.d_parameters, NULL,
+                            s.perceptron);
+        perceptron_backward(rows, p->critic_layers, p->critic, s.inputs, s.critic, s.d_value, s.d_parameters + actor,
+                            NULL, s.perceptron);
+        for (int64_t i = 0; i < size; i++) gradient[i] += s.d_parameters[i];
+    }
+    for (int i = 0; i < TERMS; i++) terms[i] = (float)sums[i] * share;
+}

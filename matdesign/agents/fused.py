@@ -1,0 +1,144 @@
+"""Acting and PPO's gradient in one call to C each (fused.c), for two perceptrons of tanh in float32 on the CPU."""
+
+from ctypes import POINTER, Structure, c_float, c_int64, c_void_p
+from threading import local
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from matdesign.agents.losses import FIGURES
+from matdesign.agents.perceptron import Layer, described, is_fused
+from matdesign.agents.policies import MLPPolicy, Policy
+from matdesign.agents.ppo_config import PPOConfig
+from matdesign.native import LIBRARY
+
+if TYPE_CHECKING:
+    from matdesign.agents.microbatches import Estimates
+    from matdesign.agents.rollout import Rollout
+
+
+class _Policy(Structure):
+    _fields_ = (
+        *((name, c_int64) for name in ("features", "bytes", "action_dims", "choices", "actor_layers", "critic_layers")),
+        *((name, c_void_p) for name in ("mean", "var", "log_sigma")),
+        *((name, POINTER(Layer)) for name in ("actor", "critic")),
+    )
+
+
+class _Transitions(Structure):
+    _fields_ = tuple((name, c_void_p) for name in ("encoded", "taken", "log_probs", "advantages", "values", "targets"))
+
+
+class _Loss(Structure):
+    _fields_ = tuple((name, c_float) for name in ("clip", "value_clip", "value_coefficient", "entropy_coefficient"))
+
+
+LIBRARY.fused_scratch.argtypes, LIBRARY.fused_scratch.restype = [POINTER(_Policy)], c_int64
+LIBRARY.fused_act.argtypes, LIBRARY.fused_act.restype = [POINTER(_Policy), c_int64, *[c_void_p] * 6], None
+LIBRARY.fused_gradient.argtypes = [
+    *(POINTER(_Policy), POINTER(_Transitions), POINTER(_Loss), c_int64, c_void_p, c_float),
+    *[c_void_p] * 5,
+]
+LIBRARY.fused_gradient.restype = None
+
+
+def fused(policy: Policy, encoded: Tensor) -> "Fused | None":
+    """`policy` in C; None if it is another kind of policy, on another device or in another precision.
+
+    Its parameters and statistics are shared: they may change in place, but not move.
+
+    Args:
+        policy: acts and learns.
+        encoded: rows as it encodes them.
+    """
+    if not isinstance(policy, MLPPolicy) or policy.recurrent is not None or policy.team or len(policy.trunk):
+        return None
+    if policy.actor.is_tanh and policy.head.is_even and is_fused(*policy.parameters()):
+        return Fused(policy, of_bytes=encoded.dtype == torch.uint8)
+    return None
+
+
+class Fused:
+    """What `fused` gives."""
+
+    def __init__(self, policy: MLPPolicy, *, of_bytes: bool) -> None:
+        networks = [
+            [parameter for layer in network.linear for parameter in (layer.weight, layer.bias)]
+            for network in (policy.actor, policy.critic)
+        ]
+        actor, critic = map(described, networks)
+        sigma = [] if policy.log_sigma is None else [policy.log_sigma]
+        self._parameters: list[Tensor] = [*networks[0], *networks[1], *sigma]
+        self._sizes = [parameter.numel() for parameter in self._parameters]
+        statistics = policy.statistics
+        self._policy = _Policy(
+            *(policy.features, of_bytes, policy.head.action_dims, policy.head.choices, len(actor), len(critic)),
+            *(statistics.mean.data_ptr(), statistics.var.data_ptr(), sigma[0].data_ptr() if sigma else None),
+            *(actor, critic),
+        )
+        self._of_thread = local()
+
+    def _scratch(self) -> Tensor:
+        """Memory of the thread that asks, for the length of a call."""
+        if not hasattr(self._of_thread, "scratch"):
+            self._of_thread.scratch = torch.empty(LIBRARY.fused_scratch(self._policy))
+        scratch: Tensor = self._of_thread.scratch
+        return scratch
+
+    def act(
+        self,
+        encoded: Tensor,
+        values: Tensor,
+        noise: Tensor | None = None,
+        taken: Tensor | None = None,
+        log_probs: Tensor | None = None,
+    ) -> None:
+        """Fills values, and what noise draws (see `Distribution.at`) where there is any; all arrays are contiguous.
+
+        Args:
+            encoded: [n, encoded features].
+            values: [n].
+            noise: [n, action_dims].
+            taken: [n, action_dims] int64 or float32.
+            log_probs: [n].
+        """
+        arrays = (encoded, noise, taken, log_probs, values, self._scratch())
+        addresses = (None if array is None else array.data_ptr() for array in arrays)
+        LIBRARY.fused_act(self._policy, len(encoded), *addresses)
+
+    def gradient(
+        self,
+        chosen: Tensor,
+        share: float,
+        rollout: "Rollout",
+        estimates: "Estimates",
+        config: PPOConfig,
+        entropy_coefficient: float,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What `losses.loss_terms` says of transitions, and the gradient of the loss.
+
+        Args:
+            chosen: [n] int64, transitions counted row by row through the steps.
+            share: factor of the terms and of the gradient.
+            rollout: what was done.
+            estimates: what it was worth.
+            config: of the loss.
+            entropy_coefficient: weight of the entropy.
+
+        Returns:
+            Terms [5], ratios [n], values [n], the gradient as `set_gradient` takes it.
+        """
+        done, worth = (rollout.encoded, rollout.taken, rollout.log_probs), (estimates.advantages, estimates.values)
+        transitions = _Transitions(*(array.data_ptr() for array in (*done, *worth, estimates.targets)))
+        loss = _Loss(config.clip, config.value_clip, config.value_coefficient, entropy_coefficient)
+        terms, (ratios, values) = torch.empty(len(FIGURES)), torch.empty(2, len(chosen))
+        gradient = torch.empty(sum(self._sizes))
+        addresses = (array.data_ptr() for array in (terms, ratios, values, gradient, self._scratch()))
+        LIBRARY.fused_gradient(self._policy, transitions, loss, len(chosen), chosen.data_ptr(), share, *addresses)
+        return terms, ratios, values, gradient
+
+    def set_gradient(self, gradient: Tensor) -> None:
+        """Makes it that of the policy's parameters."""
+        for parameter, part in zip(self._parameters, torch.split(gradient, self._sizes), strict=True):
+            parameter.grad = part.view_as(parameter)
