@@ -496,7 +496,8 @@ def test_a_broken_gradient_is_named_alone_and_changes_no_parameter(bad):
         def backward(ctx, gradient):
             return torch.full_like(gradient, bad)
 
-    ppo = PPO(task := Endless(), policy_for(task), PPOConfig())
+    task = Endless()  # and not tanh, which would be computed in C, past the hook
+    ppo = PPO(task, policy_for(task, activation="gelu"), PPOConfig())
     critic = ppo.policy.critic  # its last layer's input gets the bad gradient: the layers below it are broken
     critic[-1].register_forward_pre_hook(lambda layer, rows: (Broken.apply(rows[0]),))
     before = parameters(ppo).clone()
