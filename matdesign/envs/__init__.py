@@ -11,7 +11,7 @@ from matdesign.native import LIBRARY
 INCLUDE = Path(__file__).parent
 """Directory of env.h, which a user's own environment is compiled against."""
 
-ABI = 2  # ENV_ABI of env.h
+ABI = 3  # ENV_ABI of env.h
 Kind = Literal["number", "array", "text", "integer"]
 KINDS: dict[int, Kind] = {0: "number", -1: "array", -2: "text", -3: "integer"}
 

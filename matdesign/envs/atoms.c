@@ -512,4 +512,30 @@ static void atoms_draw(Atoms *a, Scene *scene) {
     }
 }
 
+static void atoms_serialize(Atoms *a, Archive *archive) {
+    const size_t row = sizeof(double) * (size_t)a->env.agents;
+    double *const vectors[] = {a->unwrapped, a->before, a->goals, a->gradient, a->result_x};
+    double *const scalars[] = {a->energies, a->energies_before, a->measure, a->credited, a->kept_apart};
+    for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++) archive_bytes(archive, vectors[k], 3 * row);
+    for (size_t k = 0; k < sizeof scalars / sizeof *scalars; k++) archive_bytes(archive, scalars[k], row);
+    archive_bytes(archive, a->action, 3 * sizeof(float) * (size_t)a->env.agents);
+    archive_integer(archive, &a->step, 0, a->horizon);
+    archive_integer(archive, &a->broken, 0, 1);
+    archive_integer(archive, &a->result_failed, 0, 1);
+    ARCHIVE(archive, a->first_evaluation);
+    ARCHIVE(archive, a->measuring_evaluations);
+    ARCHIVE(archive, a->result_evaluations);
+    ARCHIVE(archive, a->result_energy);
+    ARCHIVE(archive, a->episode_return);
+    ARCHIVE(archive, a->best);
+    ARCHIVE(archive, a->error);
+    ARCHIVE(archive, a->target);
+    ARCHIVE(archive, a->current);
+    if (a->reward->serialize) a->reward->serialize(a, archive);
+    const int64_t most = (int64_t)1 << 53;
+    archive_require(archive, a->first_evaluation >= 0 && a->first_evaluation < most && a->measuring_evaluations >= 0 && a->measuring_evaluations < most);
+    if (a->broken) return; /* the next reset builds it anew */
+    serialize_simulation(a->simulation, NULL, a->unwrapped, a->scratch, archive);
+}
+
 ENVIRONMENT(atoms, Atoms, "atoms of a LAMMPS simulation, steered by velocity, kick, force or displacement")

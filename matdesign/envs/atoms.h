@@ -100,6 +100,8 @@ typedef struct Reward {
     /* After a control step: adds to env.rewards[agents], which are zero; sets target and current. Returns -1 where the
      * simulation failed. */
     int (*step)(Atoms *atoms);
+    /* What it keeps in atoms->state, as in archive.h. NULL where there is none. */
+    void (*serialize)(Atoms *atoms, Archive *archive);
     /* At the horizon, after step(): adds final rewards, logs, and ends the episode (terminate or truncate).
      * Returns -1 where the simulation failed. */
     int (*finish)(Atoms *atoms);

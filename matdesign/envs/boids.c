@@ -323,6 +323,19 @@ static void boids_draw(Boids *b, Scene *scene) {
     }
 }
 
+/* The grid needs birds inside the square, and such as cannot fly over its whole width in a step. */
+static void boids_serialize(Boids *b, Archive *archive) {
+    float *const rows[] = {b->x, b->y, b->vx, b->vy, b->hx, b->hy, b->speed};
+    const float low[] = {0, 0, -FASTEST - 1, -FASTEST - 1, -2, -2, SLOWEST};
+    const float high[] = {b->edge, b->edge, FASTEST + 1, FASTEST + 1, 2, 2, FASTEST};
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        archive_bytes(archive, rows[k], sizeof(float) * (size_t)b->env.agents);
+        for (int32_t i = 0; i < b->env.agents; i++) archive_require(archive, rows[k][i] >= low[k] && rows[k][i] <= high[k]);
+    }
+    archive_integer(archive, &b->tick, 0, b->horizon);
+    ARCHIVE(archive, b->sums);
+}
+
 static void boids_close(Boids *b) { free(b->block); }
 
 ENVIRONMENT(boids, Boids, "birds learn to flock: Reynolds' rules as rewards")

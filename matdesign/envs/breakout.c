@@ -237,6 +237,29 @@ static void breakout_draw(Breakout *b, Scene *scene) {
     scene_text(scene, 288, 310, 1, 20, 0xF0F0F0FF, points);
 }
 
+static void breakout_serialize(Breakout *b, Archive *archive) {
+    enum { VELOCITY = FASTEST * PIXEL / 60 + 1 };
+    int32_t over = b->env.finished;
+    archive_integer(archive, &b->paddle, 0, COURT_WIDTH);
+    archive_integer(archive, &b->width, PADDLE_WIDTH / 2, PADDLE_WIDTH);
+    archive_integer(archive, &b->x, 0, BALL_RIGHT);
+    archive_integer(archive, &b->y, 0, COURT_HEIGHT);
+    archive_integer(archive, &b->vx, -VELOCITY, VELOCITY);
+    archive_integer(archive, &b->vy, -VELOCITY, VELOCITY);
+    archive_integer(archive, &b->speed, SLOWEST, FASTEST);
+    archive_integer(archive, &b->tick, 0, b->horizon - 1 + over);
+    archive_integer(archive, &b->hits, 0, b->tick * b->frameskip);
+    archive_integer(archive, &b->lost, 0, b->balls - 1 + over);
+    archive_integer(archive, &b->walls, 0, WALLS - 1 + over);
+    archive_integer(archive, &b->score, 0, POINTS);
+    ARCHIVE(archive, b->wall);
+    b->standing = 0;
+    for (int row = 0; row < ROWS; row++) {
+        archive_require(archive, b->wall[row] < 1u << COLUMNS);
+        b->standing += __builtin_popcount(b->wall[row]);
+    }
+}
+
 static void breakout_close(Breakout *b) { (void)b; }
 
 ENVIRONMENT(breakout, Breakout, "Breakout from its state")

@@ -293,4 +293,26 @@ static void bridge_draw(Bridge *b, Scene *scene) {
         scene_sphere(scene, b->x[3 * i], b->x[3 * i + 1], b->x[3 * i + 2], 0.5 * b->length, colours[b->role[i]]);
 }
 
+static void bridge_serialize(Bridge *b, Archive *archive) {
+    const size_t row = sizeof(double) * (size_t)b->atoms;
+    archive_bytes(archive, b->x, 3 * row);
+    archive_bytes(archive, b->result_x, 3 * row);
+    archive_bytes(archive, b->vectors, sizeof *b->vectors * (size_t)b->env.agents);
+    archive_integer(archive, &b->step, 0, b->horizon);
+    archive_integer(archive, &b->broken, 0, 1);
+    archive_integer(archive, &b->result_failed, 0, 1);
+    ARCHIVE(archive, b->goal);
+    ARCHIVE(archive, b->episode_return);
+    ARCHIVE(archive, b->first_evaluation);
+    ARCHIVE(archive, b->result_heat);
+    ARCHIVE(archive, b->result_energy);
+    ARCHIVE(archive, b->result_evaluations);
+    const int64_t most = (int64_t)1 << 53;
+    archive_require(archive, b->first_evaluation >= 0 && b->first_evaluation < most);
+    if (b->broken) return; /* the next reset builds it anew */
+    uint8_t *fixed = (uint8_t *)b->scratch;
+    for (int i = 0; i < b->atoms; i++) fixed[i] = b->role[i] >= BRIDGE_HOT;
+    serialize_simulation(b->simulation, fixed, b->x, b->kick, archive);
+}
+
 ENVIRONMENT(bridge, Bridge, "free atoms between a hot and a cold slab that build a bridge for the heat")

@@ -122,6 +122,14 @@ static void cartpole_draw(Cartpole *c, Scene *scene) {
     }
 }
 
+static void cartpole_serialize(Cartpole *c, Archive *archive) {
+    archive_integer(archive, &c->tick, 0, c->horizon);
+    ARCHIVE(archive, c->x);
+    ARCHIVE(archive, c->speed);
+    ARCHIVE(archive, c->angle);
+    ARCHIVE(archive, c->spin);
+}
+
 static void cartpole_close(Cartpole *c) { (void)c; }
 
 ENVIRONMENT(cartpole, Cartpole, "a cart keeps a pole upright: Gymnasium's CartPole-v1, in C")

@@ -319,6 +319,39 @@ static void drone_swarm_step(Swarm *s) {
     if (s->tick >= s->horizon) drone_swarm_end(s);
 }
 
+/* 1 where the drone is about where it may fly, and moves and is built as drones do. */
+static int drone_sound(const Swarm *s, int i) {
+    const float place = s->bound + 1000.0f, speed = 1000.0f, rate = 100.0f, target = 1e6f, build = 100.0f;
+    const float values[] = {
+        LANE(s, x, i) / place,    LANE(s, y, i) / place,    LANE(s, z, i) / place,    LANE(s, vx, i) / speed,
+        LANE(s, vy, i) / speed,   LANE(s, vz, i) / speed,   LANE(s, wx, i) / rate,    LANE(s, wy, i) / rate,
+        LANE(s, wz, i) / rate,    LANE(s, tx, i) / target,  LANE(s, ty, i) / target,  LANE(s, tz, i) / target,
+        LANE(s, tvx, i) / target, LANE(s, tvy, i) / target, LANE(s, tvz, i) / target, LANE(s, bx, i) / target,
+        LANE(s, by, i) / target,  LANE(s, bz, i) / target,  LANE(s, lift, i) / build, LANE(s, drag, i) / build,
+    };
+    int sound = 1;
+    for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) sound &= fabsf(values[k]) <= 1.0f;
+    float w = LANE(s, qw, i), x = LANE(s, qx, i), y = LANE(s, qy, i), z = LANE(s, qz, i);
+    return sound && fabsf(w * w + x * x + y * y + z * z - 1.0f) < 0.1f && abs(LANE(s, gates, i)) <= s->horizon;
+}
+
+static void drone_swarm_serialize(Swarm *s, Archive *archive) {
+    archive_integer(archive, &s->task, 0, TASKS - 1);
+    archive_integer(archive, &s->tick, 0, s->horizon);
+    archive_integer(archive, &s->crashes, 0, s->tick * s->env.agents);
+    archive_require(archive, s->weights[s->task] > 0.0f);
+    ARCHIVE(archive, s->motion);
+    ARCHIVE(archive, s->returns);
+    ARCHIVE(archive, s->steps);
+    ARCHIVE(archive, s->collisions);
+    ARCHIVE(archive, s->score);
+    ARCHIVE(archive, s->collision_rate);
+    archive_bytes(archive, s->blocks, sizeof(Block) * (size_t)drone_blocks(s));
+    for (int i = 0; i < s->env.agents; i++) archive_require(archive, drone_sound(s, i));
+    int64_t most = (int64_t)s->tick * s->env.agents;
+    archive_require(archive, s->steps >= 0 && s->steps <= most && s->collisions >= 0 && s->collisions <= s->steps);
+}
+
 static void drone_swarm_close(Swarm *s) {
     free(s->blocks);
     free(s->points);

@@ -1,6 +1,6 @@
 /* env.h: everything an environment needs, and all it may assume.
  *
- * An environment is one C file: a struct whose first member is `Env env`, six functions, two tables, and one
+ * An environment is one C file: a struct whose first member is `Env env`, seven functions, two tables, and one
  * ENVIRONMENT(...) line at the bottom. `squared.c` is the template. Compile it with
  *
  *     cc -O3 -shared -fPIC -I DIRECTORY_OF_THIS_FILE my_env.c -o my_env.so -lm
@@ -30,7 +30,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENV_ABI 2 /* raised whenever a struct below changes; the loader refuses other values */
+#include "archive.h"
+
+#define ENV_ABI 3 /* raised whenever a struct below changes; the loader refuses other values */
 
 /* ---------------------------------------------------------------------------------------------- random numbers */
 
@@ -255,6 +257,7 @@ typedef struct {
     void (*reset_batch)(void *envs, int64_t begin, int64_t end);
     void (*step_batch)(void *envs, int64_t begin, int64_t end);
     void (*draw)(void *env, Scene *scene);
+    void (*serialize)(void *env, Archive *archive); /* but for what is in Env; see archive.h */
     void (*close)(void *env);
 } Environment;
 
@@ -265,8 +268,8 @@ typedef struct {
 #endif
 
 /* Completes an environment: `label` names it, `Type` is its struct, and label_spaces, label_init, label_reset,
- * label_step, label_draw, label_close, label_settings and label_log_names are defined above this line. The loops stand
- * here so that the compiler inlines reset and step into them. */
+ * label_step, label_draw, label_serialize, label_close, label_settings and label_log_names are defined above this line. The
+ * loops stand here so that the compiler inlines reset and step into them. */
 #define ENVIRONMENT(label, Type, summary_text)                                              \
     static void label##_reset_batch(void *envs, int64_t begin, int64_t end) {               \
         for (Type *e = (Type *)envs + begin; e < (Type *)envs + end; e++) {                 \
@@ -291,6 +294,9 @@ typedef struct {
         return label##_init((Type *)e, s, error, bytes);                                    \
     }                                                                                       \
     static void label##_draw_any(void *e, Scene *scene) { label##_draw((Type *)e, scene); } \
+    static void label##_serialize_any(void *e, Archive *archive) {                          \
+        label##_serialize((Type *)e, archive);                                              \
+    }                                                                                       \
     static void label##_close_any(void *e) { label##_close((Type *)e); }                    \
     ENVIRONMENT_SYMBOL(label) = {                                                           \
         .abi = ENV_ABI,                                                                     \
@@ -304,6 +310,7 @@ typedef struct {
         .reset_batch = label##_reset_batch,                                                 \
         .step_batch = label##_step_batch,                                                   \
         .draw = label##_draw_any,                                                           \
+        .serialize = label##_serialize_any,                                                 \
         .close = label##_close_any,                                                         \
     };
 

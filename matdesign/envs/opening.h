@@ -9,4 +9,9 @@
  * sentence in `error`. */
 Simulation *open_simulation(const Settings *settings, char *error, size_t bytes);
 
+/* Saves or loads the simulation of an environment at positions x [atoms][3], unwrapped, which are in the archive already;
+ * v [atoms][3] is room. `fixed` [atoms] are those on which no force acts, NULL: none. Whether it was saved or loaded, it
+ * goes on from there in a run that begins anew. */
+void serialize_simulation(Simulation *simulation, const uint8_t *fixed, const double *x, double *v, Archive *archive);
+
 #endif

@@ -162,6 +162,20 @@ static void pong_draw(Pong *p, Scene *scene) {
     scene_text(scene, 0.5 * WIDTH, HEIGHT - 40, 5, 30, 0xF0F0F0FF, points);
 }
 
+static void pong_serialize(Pong *p, Archive *archive) {
+    int32_t over = p->env.finished;
+    archive_integer(archive, &p->paddle, 0, PADDLE_TOP);
+    archive_integer(archive, &p->opponent, 0, PADDLE_TOP);
+    archive_integer(archive, &p->x, 0, WIDTH);
+    archive_integer(archive, &p->y, 0, BALL_TOP);
+    archive_integer(archive, &p->vx, -BALL_SPEED, BALL_SPEED);
+    archive_integer(archive, &p->vy, -STEEPEST, STEEPEST);
+    archive_integer(archive, &p->won, 0, POINTS - 1 + over);
+    archive_integer(archive, &p->lost, 0, POINTS - 1 + over);
+    archive_integer(archive, &p->tick, 0, p->horizon - 1 + over);
+    archive_integer(archive, &p->hits, 0, p->tick * p->frameskip);
+}
+
 static void pong_close(Pong *p) { (void)p; }
 
 ENVIRONMENT(pong, Pong, "Pong from its state, against a scripted opponent")

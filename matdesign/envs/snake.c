@@ -87,7 +87,10 @@ static int snake_init(Board *b, const Settings *settings, char *error, size_t er
     b->board = malloc((size_t)b->cells + WIDE);
     b->onward = calloc((size_t)b->cells, 1);
     b->snakes = calloc((size_t)b->env.agents, sizeof(Snake));
-    if (b->board && b->onward && b->snakes) return 0;
+    if (b->board && b->onward && b->snakes) {
+        memset(b->board, WALL, (size_t)b->cells + WIDE);
+        return 0;
+    }
     snprintf(error, error_bytes, "no memory for a board of %d x %d cells: ask for a smaller one", b->width, b->height);
     return -1;
 }
@@ -187,7 +190,6 @@ static void snake_observe(Board *b) {
 
 static void snake_reset(Board *b) {
     b->tick = b->food_now = 0;
-    memset(b->board, WALL, (size_t)b->cells + WIDE);
     for (int32_t row = b->vision; row < b->vision + b->height; row++)
         memset(b->board + (int64_t)row * b->stride + b->vision, EMPTY, (size_t)b->width);
     for (int32_t i = 0; i < b->env.agents; i++) snake_appear(b, &b->snakes[i]);
@@ -229,6 +231,59 @@ static void snake_draw(Board *b, Scene *scene) {
             scene_box(scene, centre, edges, cell == b->snakes[i].head ? 0xF8F8F8FF : colours[i % 8]);
         }
     }
+}
+
+/* 1 where all bodies on the board are those of living snakes, which do not share cells. */
+static int snake_bodies_sound(Board *b) {
+    enum { SEEN = 0x80 };
+    int64_t bodies = 0, seen = 0;
+    int sound = 1;
+    for (int64_t cell = 0; cell < b->cells; cell++) bodies += b->board[cell] == BODY;
+    for (const Snake *s = b->snakes; s < b->snakes + b->env.agents; s++) {
+        int32_t cell = s->tail, last = cell;
+        for (int32_t i = 0; sound && s->alive && i < s->length; i++) {
+            sound = b->board[cell] == BODY;
+            if (!sound) break;
+            b->board[cell] |= SEEN;
+            seen++;
+            last = cell;
+            cell += b->steps[b->onward[cell]];
+        }
+        sound &= !s->alive || last == s->head;
+    }
+    for (int64_t cell = 0; cell < b->cells; cell++) b->board[cell] &= (uint8_t)~SEEN;
+    return sound && seen == bodies;
+}
+
+static int snake_inside(const Board *b, int32_t cell) {
+    int32_t row = cell / b->stride - b->vision, column = cell % b->stride - b->vision;
+    return cell >= 0 && row >= 0 && row < b->height && column >= 0 && column < b->width;
+}
+
+static void snake_serialize(Board *b, Archive *archive) {
+    int32_t cells = b->width * b->height;
+    archive_integer(archive, &b->tick, 0, b->horizon);
+    archive_integer(archive, &b->food_now, 0, cells);
+    for (int32_t row = b->vision; row < b->vision + b->height; row++) {
+        int64_t first = (int64_t)row * b->stride + b->vision;
+        archive_bytes(archive, b->board + first, (size_t)b->width);
+        archive_bytes(archive, b->onward + first, (size_t)b->width);
+        for (int64_t cell = first; cell < first + b->width; cell++)
+            archive_require(archive, b->board[cell] <= BODY && b->onward[cell] < DIRECTIONS);
+    }
+    for (Snake *s = b->snakes; s < b->snakes + b->env.agents; s++) {
+        archive_integer(archive, &s->head, 0, (int32_t)b->cells - 1);
+        archive_integer(archive, &s->tail, 0, (int32_t)b->cells - 1);
+        archive_integer(archive, &s->length, 0, cells);
+        archive_integer(archive, &s->age, 0, b->horizon);
+        archive_integer(archive, &s->eaten, 0, s->age);
+        archive_integer(archive, &s->growth, 0, NEW_LENGTH + s->eaten);
+        ARCHIVE(archive, s->heading);
+        ARCHIVE(archive, s->alive);
+        archive_require(archive, snake_inside(b, s->head) && s->heading < DIRECTIONS && s->alive <= 1);
+        archive_require(archive, !s->alive || (s->length > 0 && snake_inside(b, s->tail)));
+    }
+    if (!archive->refused) archive_require(archive, snake_bodies_sound(b));
 }
 
 static void snake_close(Board *b) {

@@ -91,6 +91,14 @@ static void squared_draw(Squared *s, Scene *scene) {
     }
 }
 
+static void squared_serialize(Squared *s, Archive *archive) {
+    int32_t beyond = s->env.finished; /* an agent may have left the grid in its last step */
+    archive_integer(archive, &s->row, -beyond, s->size - 1 + beyond);
+    archive_integer(archive, &s->column, -beyond, s->size - 1 + beyond);
+    archive_integer(archive, &s->target, 0, s->size * s->size - 1);
+    archive_integer(archive, &s->tick, 0, 3 * s->size + 1);
+}
+
 static void squared_close(Squared *s) { (void)s; }
 
 ENVIRONMENT(squared, Squared, "one agent walks to a target on a grid: the minimal example")

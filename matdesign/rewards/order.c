@@ -148,6 +148,15 @@ static int finish(Atoms *a) {
     return 0;
 }
 
+static void serialize(Atoms *a, Archive *archive) {
+    State *state = a->state;
+    const size_t bytes = sizeof(double) * (size_t)a->env.agents;
+    archive_bytes(archive, state->earned, bytes);
+    archive_bytes(archive, state->first, bytes);
+    ARCHIVE(archive, state->missed);
+    ARCHIVE(archive, state->held);
+}
+
 const Reward reward_order = {
     .name = "order",
     .shows_order = 1,
@@ -156,5 +165,6 @@ const Reward reward_order = {
     .close = close_reward,
     .start = start,
     .step = step,
+    .serialize = serialize,
     .finish = finish,
 };

@@ -33,6 +33,7 @@ typedef struct {
     double *accepted; /* [samples] replicas of the last accepted measurement */
     double accepted_potential, first_potential, acceptance, target;
     int every, reachable;
+    size_t parts;
     int64_t free_steps;
 } State;
 
@@ -54,6 +55,7 @@ static int open_reward(Atoms *a, const Settings *s, char *error, size_t bytes) {
                  credit_names[a->credit]);
         return -1;
     }
+    state->parts = parts;
     state->every = (int)setting_number(s, "measure_every");
     state->free_steps = (int64_t)setting_number(s, "free_steps");
     state->acceptance = setting_number(s, "acceptance");
@@ -161,6 +163,17 @@ static int finish(Atoms *a) {
     return 0;
 }
 
+static void serialize(Atoms *a, Archive *archive) {
+    State *state = a->state;
+    Measured *m = &state->now;
+    const size_t row = sizeof(double) * (size_t)a->env.agents, replicas = sizeof(double) * (size_t)m->samples;
+    archive_bytes(archive, state->accepted, replicas);
+    ARCHIVE(archive, state->accepted_potential);
+    ARCHIVE(archive, state->first_potential);
+    ARCHIVE(archive, m->seed);
+    if (m->start) archive_bytes(archive, m->start, row * state->parts);
+}
+
 const Reward reward_property = {
     .name = "property",
     .credit = CREDIT_TEAM,
@@ -168,5 +181,6 @@ const Reward reward_property = {
     .close = close_reward,
     .start = start,
     .step = step,
+    .serialize = serialize,
     .finish = finish,
 };

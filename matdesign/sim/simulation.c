@@ -10,6 +10,8 @@ enum {
     LONGEST_RUN = 2000000000,    /* LAMMPS counts the steps of one run in an int */
 };
 
+static const double FARTHEST = 1e9; /* from the origin, distance units: beyond it a wrapped position keeps no digits */
+
 static int fail(Simulation *s, const char *what) {
     snprintf(s->error, sizeof s->error, "%s", what);
     return -1;
@@ -474,13 +476,31 @@ int simulation_refresh(Simulation *s, int energies) {
     return 0;
 }
 
+/* LAMMPS would look for such atoms in memory that is not its own. */
+static int refuse_nowhere(Simulation *s, const double *x, const double *v) {
+    for (size_t i = 0; i < 3 * (size_t)s->atoms; i++) {
+        if (fabs(x[i]) < FARTHEST && (!v || isfinite(v[i]))) continue;
+        snprintf(s->error, sizeof s->error, "atom %zu was given a position or velocity that is %s", i / 3 + 1,
+                 isfinite(x[i]) && (!v || isfinite(v[i])) ? "too far away" : "not a number");
+        return -1;
+    }
+    return 0;
+}
+
+int simulation_renew(Simulation *s, const double *x, const double *v) {
+    double origin[3], cell[3][3];
+    int periodic[3];
+    if (refuse_nowhere(s, x, v) || refuse_if_broken(s) || simulation_end(s)) return -1;
+    if (simulation_box(s, origin, cell, periodic)) return -1;
+    put(s, x, origin, (const double(*)[3])cell, periodic);
+    memcpy(s->v, v, 3 * (size_t)s->atoms * sizeof(double));
+    memset(s->external, 0, 3 * (size_t)s->atoms * sizeof(double));
+    return simulation_step(s, 0, 0);
+}
+
 int simulation_place(Simulation *s, const double *x, const double *v, int energies) {
+    if (refuse_nowhere(s, x, v)) return -1;
     size_t n = 3 * (size_t)s->atoms;
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(x[i]) || (v && !isfinite(v[i]))) {
-            snprintf(s->error, sizeof s->error, "atom %zu was given a position or velocity that is not a number", i / 3 + 1);
-            return -1;
-        }
     double origin[3], cell[3][3];
     int periodic[3];
     if (refuse_if_broken(s) || simulation_box(s, origin, cell, periodic)) return -1;

@@ -75,6 +75,10 @@ EXPORT int simulation_place(Simulation *simulation, const double *x, const doubl
 /* Evaluates the forces at the positions now in x, moved by less than a cell; the atoms are at rest afterwards. */
 EXPORT int simulation_refresh(Simulation *simulation, int energies);
 
+/* Puts the atoms at x [atoms][3] with velocities v and begins the controlled run anew: forces, and the order in which
+ * they are summed from then on, follow from x alone and from nothing that was before. One force evaluation. */
+EXPORT int simulation_renew(Simulation *simulation, const double *x, const double *v);
+
 /* Relaxes the atoms by L-BFGS without line search (Liu and Nocedal 1989, doi:10.1007/BF01589116) inside the controlled
  * run, until no force component exceeds `tolerance` (LAMMPS force units) or `evaluations` force evaluations are spent:
  * one evaluation an iteration. `stiffness` (force per distance) guesses the curvature of the first step; no atom moves

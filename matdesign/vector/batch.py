@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CACHE_LINE = 64
 MOST_PARTS = 2
+Saved: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]  # states of environments, and the bytes of each
+ROWS = ("observations", "rewards", "terminals", "truncations", "masks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +191,54 @@ class Batch(ABC):
         Raises:
             InputError: there is no such environment.
         """
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return copies of all that the next steps depend on, but for actions; empty where it cannot be saved.
+
+        Third-party environments cannot be saved, nor can those of a worker that was just started again. Simulations go on
+        from what was saved, as those that load it will: what follows is the same bit for bit.
+
+        Returns:
+            The rows of the buffers, and "environments", uint8 [bytes], the states of all environments one after another
+            with their "sizes", int64 [envs]. It fits any backend with as many environments.
+        """
+        saved = self.save()
+        if saved is None:
+            return {}
+        rows = {name: getattr(self, name).copy() for name in ROWS}
+        return {**rows, "environments": saved[0], "sizes": saved[1]}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `state` returned, here or in another process, of environments with the same settings.
+
+        Raises:
+            InputError: it is damaged, or of other environments; `reset` must be the next call then.
+        """
+        shapes = {name: (getattr(self, name).shape, getattr(self, name).dtype) for name in ROWS}
+        shapes["sizes"] = (self.envs,), np.dtype(np.int64)
+        whole = shapes.keys() | {"environments"} == state.keys() and state["environments"].dtype == np.uint8
+        whole = whole and all((state[name].shape, state[name].dtype) == shape for name, shape in shapes.items())
+        sizes = state["sizes"].tolist() if whole else []
+        if not whole or min(sizes) < 0 or sum(sizes) != state["environments"].size:
+            raise self._refused()
+        self.load(np.ascontiguousarray(state["environments"]), np.ascontiguousarray(state["sizes"]))
+        for name in ROWS:
+            array, rows = getattr(self, name), state[name]
+            array[:] = rows.view(np.uint8) != 0 if array.dtype == np.bool_ else rows
+
+    def _refused(self) -> InputError:
+        return InputError(
+            f"this state is damaged, or not of {self.envs} environments {self.environment.name} with these settings: take "
+            "another checkpoint, or begin anew"
+        )
+
+    @abstractmethod
+    def save(self) -> Saved | None:
+        """Return the environments' part of `state`; None where they cannot be saved."""
+
+    @abstractmethod
+    def load(self, environments: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:
+        """Take over what `save` returned; the rows of the buffers are the caller's to restore. Raises as `load_state`."""
 
     @abstractmethod
     def close(self) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
+from numpy.typing import NDArray
 
-from matdesign.errors import MatdesignError
+from matdesign.errors import InputError, MatdesignError
 from matdesign.scene import Scene
 from matdesign.vector.batch import Buffers
 from matdesign.vector.spaces import ActionLayout, Layout
@@ -91,6 +92,13 @@ class ForeignHost(ABC):
     def scene(self, index: int) -> Scene:
         """There is none."""
         raise MatdesignError(f"environment {index} is a third party's: it draws itself and has no scene")
+
+    def save(self) -> None:
+        """A third party's state cannot be saved."""
+
+    def load(self, environments: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:
+        """There is nothing that `save` returned."""
+        raise InputError("third-party environments cannot go on from a saved state: begin anew")
 
     def close(self) -> None:
         """Close every environment."""

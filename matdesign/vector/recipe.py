@@ -4,10 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from matdesign.envs import Environment
 from matdesign.errors import MatdesignError
 from matdesign.scene import Scene
-from matdesign.vector.batch import MOST_PARTS, Buffers, Rows
+from matdesign.vector.batch import MOST_PARTS, Buffers, Rows, Saved
 from matdesign.vector.interface import SettingValues
 from matdesign.vector.vector import Vector, described
 
@@ -36,6 +39,12 @@ class Host(Protocol):
 
     def scene(self, index: int) -> Scene:
         """What an environment looks like."""
+
+    def save(self) -> Saved | None:
+        """Their states."""
+
+    def load(self, environments: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:
+        """Go on from these."""
 
     def close(self) -> None:
         """End."""

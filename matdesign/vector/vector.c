@@ -12,6 +12,7 @@ struct Vector {
     int64_t opened; /* environments whose init() was called */
     int64_t number; /* of the first environment */
     int32_t agents;
+    uint64_t kind; /* of a state's environment: one of another kind has another number */
     int parts;
     float *rewards;
     uint8_t *terminals, *truncations, *masks;
@@ -97,6 +98,57 @@ int64_t vector_log(Vector *vector, int64_t first, int64_t count, float *means) {
     return (int64_t)episodes;
 }
 
+/* The number of an environment's kind: FNV-1a (Fowler, Noll, Vo) over its name and sizes. */
+static uint64_t kind_of(const Environment *environment, const Spaces *spaces, int64_t log_count) {
+    const int64_t sizes[] = {environment->abi, environment->struct_bytes, spaces->agents, spaces->features, log_count};
+    const uint8_t *parts[] = {(const uint8_t *)environment->name, (const uint8_t *)sizes};
+    const size_t lengths[] = {strlen(environment->name), sizeof sizes};
+    uint64_t hash = 0xcbf29ce484222325ULL;
+    for (int part = 0; part < 2; part++)
+        for (size_t i = 0; i < lengths[part]; i++) hash = (hash ^ parts[part][i]) * 0x100000001b3ULL;
+    return hash;
+}
+
+static void serialize(Vector *vector, int64_t index, Archive *archive) {
+    Env *env = env_at(vector, index);
+    uint64_t kind = vector->kind;
+    ARCHIVE(archive, kind);
+    if (!archive_require(archive, kind == vector->kind)) return;
+    ARCHIVE(archive, env->random);
+    ARCHIVE(archive, env->finished);
+    archive_bytes(archive, env->log, sizeof(float) * (size_t)(1 + vector->log_count));
+    archive_require(archive, env->finished <= 1 && env->log[0] >= 0.0f && env->log[0] < 1e9f);
+    if (!archive->refused) vector->environment->serialize(env, archive);
+}
+
+int64_t vector_state_sizes(Vector *vector, int64_t *sizes) {
+    finish(vector);
+    int64_t sum = 0;
+    for (int64_t i = 0; i < vector->count; i++) {
+        Archive archive = {.size = SIZE_MAX};
+        serialize(vector, i, &archive);
+        if (archive.refused) return -1;
+        sum += sizes[i] = (int64_t)archive.used;
+    }
+    return sum;
+}
+
+int vector_save(Vector *vector, uint8_t *bytes, int64_t size) {
+    Archive archive = {.to = bytes, .size = (size_t)size};
+    for (int64_t i = 0; i < vector->count && !archive.refused; i++) serialize(vector, i, &archive);
+    return archive.refused || archive.used != archive.size ? -1 : 0;
+}
+
+int vector_load(Vector *vector, const uint8_t *bytes, const int64_t *sizes) {
+    finish(vector);
+    for (int64_t i = 0; i < vector->count; bytes += sizes[i], i++) {
+        Archive archive = {.from = bytes, .size = (size_t)sizes[i]};
+        serialize(vector, i, &archive);
+        if (archive.refused || archive.used != archive.size) return -1;
+    }
+    return 0;
+}
+
 void vector_draw(Vector *vector, int64_t index, Scene *scene) {
     finish(vector);
     scene->spheres.count = scene->lines.count = scene->boxes.count = scene->text_count = 0;
@@ -158,6 +210,7 @@ Vector *vector_open(const Environment *environment, const SettingValue *values, 
             .count = count,
             .log_count = log_count,
             .agents = spaces.agents,
+            .kind = kind_of(environment, &spaces, log_count),
             .parts = parts,
             .rewards = rewards,
             .terminals = terminals,

@@ -51,6 +51,18 @@ EXPORT void vector_recv(Vector *vector, int part);
  * the order of log_names; returns their number. */
 EXPORT int64_t vector_log(Vector *vector, int64_t first, int64_t count, float *means);
 
+/* The bytes of each environment's state, sizes [count]: its episode, random numbers and what it has logged, but not the rows
+ * of the buffers. Returns their sum, or -1 where an environment cannot be saved. */
+EXPORT int64_t vector_state_sizes(Vector *vector, int64_t *sizes);
+
+/* Writes these states one after another, `size` bytes in all as told by vector_state_sizes just before. The environments
+ * themselves go on from what was written, exactly as those will that load it. 0, or -1 where one cannot be saved. */
+EXPORT int vector_save(Vector *vector, uint8_t *bytes, int64_t size);
+
+/* Reads what vector_save wrote, of as many environments with the same settings: sizes [count] and the bytes of all of
+ * them. 0, or -1 where a state is damaged or of other environments: all of these must be reset then. */
+EXPORT int vector_load(Vector *vector, const uint8_t *bytes, const int64_t *sizes);
+
 /* Draws environment `index` into `scene`, whose old content is dropped but whose memory is used again. */
 EXPORT void vector_draw(Vector *vector, int64_t index, Scene *scene);
 

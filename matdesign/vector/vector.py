@@ -3,6 +3,7 @@
 import ctypes
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matdesign import envs as environments
 from matdesign.envs import Environment
@@ -12,7 +13,7 @@ from matdesign.native import ERROR_BYTES
 from matdesign.scene import Scene
 from matdesign.typed import closest
 from matdesign.vector import interface
-from matdesign.vector.batch import CACHE_LINE, Batch, Buffers, Rows, checked_counts
+from matdesign.vector.batch import CACHE_LINE, Batch, Buffers, Rows, Saved, checked_counts
 from matdesign.vector.interface import SettingValues, Spaces
 
 MOST_THREADS = 1024
@@ -145,6 +146,24 @@ class Vector(Batch):
         """As for `Batch`."""
         interface.vector_draw(self._checked(index, self.envs), index, ctypes.byref(self._scene))
         return self._scene.copied()
+
+    def save(self) -> Saved | None:
+        """As for `Batch`."""
+        handle = self._checked(0, self.envs)
+        sizes = np.empty(self.envs, np.int64)
+        environments = np.empty(max(0, interface.vector_state_sizes(handle, sizes.ctypes.data)), np.uint8)
+        if interface.vector_save(handle, environments.ctypes.data, environments.size):
+            return None
+        return environments, sizes
+
+    def load(self, environments: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:
+        """As for `Batch`."""
+        if self._handle is None:
+            raise self._not_started()
+        self._started = None
+        if interface.vector_load(self._handle, environments.ctypes.data, sizes.ctypes.data):
+            raise self._refused()
+        self._started = self._handle
 
     def pointer(self, index: int) -> int:
         """Return the address of environment `index`, for C functions of its own kind; valid until `close`.

@@ -11,11 +11,12 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matdesign.errors import MatdesignError
 from matdesign.scene import Scene
 from matdesign.vector import interface
-from matdesign.vector.batch import Buffers
+from matdesign.vector.batch import Buffers, Saved
 from matdesign.vector.recipe import CALL, GATE_BYTES, Host, Place, Recipe, WorkerError
 
 
@@ -56,6 +57,15 @@ class Piece:
         if self._seed is not None:
             raise MatdesignError("this environment's worker was started again: its next episode begins with a step")
         return self._host.scene(index)
+
+    def save(self) -> Saved | None:
+        """As for `Batch`."""
+        return None if self._seed is not None else self._host.save()
+
+    def load(self, environments: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:
+        """As for `Batch`."""
+        self._host.load(environments, sizes)
+        self._seed = None
 
     def close(self) -> None:
         """As for `Batch`."""

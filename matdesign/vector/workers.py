@@ -13,11 +13,12 @@ from typing import Any
 
 import cloudpickle
 import numpy as np
+from numpy.typing import NDArray
 
 from matdesign.errors import InputError, MatdesignError
 from matdesign.scene import Scene
 from matdesign.vector import interface
-from matdesign.vector.batch import Batch, Buffers, checked_counts, mean_log
+from matdesign.vector.batch import Batch, Buffers, Saved, checked_counts, mean_log
 from matdesign.vector.process import GLANCE, Process
 from matdesign.vector.recipe import CALL, GATE_BYTES, Description, Place, Recipe, WorkerError, require_same
 
@@ -160,6 +161,34 @@ class Workers(Batch):
         worker, part, local = self._find(index)
         scene: Scene = self._call([worker], "scene", local, part=part)[0][0]
         return scene
+
+    def save(self) -> Saved | None:
+        """As for `Batch`."""
+        if not self._started:
+            raise self._not_started()
+        self._settle()
+        saved: dict[int, Saved | None] = {}  # by the number of a piece's first environment
+        answers = self._call(range(len(self._places)), "save")
+        for place, answer in zip(self._places, answers, strict=True):
+            saved.update(zip((first for first, _ in place.pieces), answer, strict=True))
+        pieces = [piece for _, piece in sorted(saved.items()) if piece is not None]
+        if len(pieces) < len(saved):
+            return None
+        environments, sizes = zip(*pieces, strict=True)
+        return np.concatenate(environments), np.concatenate(sizes)
+
+    def load(self, environments: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:
+        """As for `Batch`."""
+        if not self._owner:
+            raise self._not_started()
+        self._settle()
+        self._started = False
+        ends = [0, *np.cumsum(sizes).tolist()]
+        for worker, place in enumerate(self._places):
+            for part, (first, count) in enumerate(place.pieces):
+                own = environments[ends[first] : ends[first + count]]
+                self._call([worker], "load", own, sizes[first : first + count], part=part)
+        self._started = True
 
     def close(self) -> None:
         """As for `Batch`."""

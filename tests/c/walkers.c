@@ -106,6 +106,11 @@ static void walkers_draw(Walkers *w, Scene *scene) {
     scene_text(scene, 0, 0, 1, 0.5, 0xFFFFFFFF, w->label);
 }
 
+static void walkers_serialize(Walkers *w, Archive *archive) {
+    archive_bytes(archive, w->positions, 2 * sizeof(double) * (size_t)w->env.agents);
+    archive_integer(archive, &w->tick, 0, w->horizon);
+}
+
 static void walkers_close(Walkers *w) {
     free(w->positions);
     living -= w->counted;
