@@ -1,8 +1,6 @@
 """State of environments: saved in the middle of episodes and loaded elsewhere they go on bit for bit."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +9,7 @@ from systems import LJ, cluster, shipped
 
 from matdesign.envs.atoms import atoms_settings
 from matdesign.envs.bridge import bridge_settings
-from matdesign.errors import InputError, MatdesignError
 from matdesign.properties.coordination import Coordination
-from matdesign.properties.energy import PotentialEnergy
 from matdesign.rewards.measured import measured_settings
 from matdesign.rewards.target import Target
 from matdesign.sim import lammps
@@ -58,9 +54,12 @@ CASES: dict[str, tuple[str, Callable[[], Mapping[str, Any]]]] = {
     "boids": ("boids", lambda: {"birds": 30, "crowd": 2, "horizon": 9}),
     "drones": ("drone_swarm", lambda: {"drones": 20, "horizon": 9, "mass_spread": 0.3}),
     "cluster": ("atoms", lambda: atoms(horizon=6)),
-    "steer": ("atoms", lambda: atoms(horizon=6, reward="goal", control="force", kt=0.1, friction=1.0)),
+    "steer": ("atoms", lambda: atoms(horizon=12, md_steps=20, reward="goal", control="force", kt=0.1, friction=1.0)),
     "displacement": ("atoms", lambda: atoms(horizon=6, control="displacement", force_cap=0.1, strength=0.1)),
-    "crystal": ("atoms", lambda: crystal(horizon=4, reward="order", goal=[0.2, 0.8], melt_kt=2.0, melt_steps=20)),
+    "crystal": (
+        "atoms",
+        lambda: crystal(horizon=8, md_steps=20, reward="order", goal=[0.2, 0.8], melt_kt=2.0, melt_steps=90),
+    ),
     "property": ("atoms", measured),
     "bridge": ("bridge", bridge),
 }

@@ -143,6 +143,7 @@ def test_bad_libraries(tmp_path: Path) -> None:
     (tmp_path / "env.h").write_text(
         (envs.INCLUDE / "env.h").read_text().replace("#define ENV_ABI ", "#define ENV_ABI 9")
     )
+    shutil.copy(envs.INCLUDE / "archive.h", tmp_path)
     shutil.copy(HERE / "c" / "walkers.c", tmp_path)
     old = tmp_path / "old.so"
     subprocess.run(

@@ -195,8 +195,8 @@ class Batch(ABC):
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of all that the next steps depend on, but for actions; empty where it cannot be saved.
 
-        Third-party environments cannot be saved, nor can those of a worker that was just started again. Simulations go on
-        from what was saved, as those that load it will: what follows is the same bit for bit.
+        Third-party environments cannot be saved, nor can those of a worker that was just started again. Simulations go
+        on from what was saved, as those that load it will: what follows is the same bit for bit.
 
         Returns:
             The rows of the buffers, and "environments", uint8 [bytes], the states of all environments one after another
@@ -228,8 +228,8 @@ class Batch(ABC):
 
     def _refused(self) -> InputError:
         return InputError(
-            f"this state is damaged, or not of {self.envs} environments {self.environment.name} with these settings: take "
-            "another checkpoint, or begin anew"
+            f"this state is damaged, or not of {self.envs} environments {self.environment.name} with these settings: "
+            "take another checkpoint, or begin anew"
         )
 
     @abstractmethod
@@ -238,7 +238,7 @@ class Batch(ABC):
 
     @abstractmethod
     def load(self, environments: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:
-        """Take over what `save` returned; the rows of the buffers are the caller's to restore. Raises as `load_state`."""
+        """Take over what `save` returned, but no rows of the buffers; raises as `load_state`."""
 
     @abstractmethod
     def close(self) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from matdesign.errors import InputError, MatdesignError
 from matdesign.scene import Scene
-from matdesign.vector.batch import Buffers
+from matdesign.vector.batch import Buffers, Saved
 from matdesign.vector.spaces import ActionLayout, Layout
 
 LOG_NAMES = ("score", "episode_return", "episode_length")
@@ -93,11 +93,12 @@ class ForeignHost(ABC):
         """There is none."""
         raise MatdesignError(f"environment {index} is a third party's: it draws itself and has no scene")
 
-    def save(self) -> None:
-        """A third party's state cannot be saved."""
+    def save(self) -> Saved | None:
+        """As for `Batch`: what a third party keeps cannot be saved."""
+        return None
 
     def load(self, environments: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:
-        """There is nothing that `save` returned."""
+        """As for `Batch`."""
         raise InputError("third-party environments cannot go on from a saved state: begin anew")
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 /* test_games.c: snake, boids, Breakout, Pong, CartPole and drones under settings and actions that nobody should give; and
- * the same run whatever the number of threads. */
-#include "check.h"
+ * the same run whatever the number of threads, from a saved state too. */
+#include "damage.h"
 
 extern const Environment environment_snake, environment_boids, environment_breakout, environment_pong,
     environment_cartpole, environment_drone_swarm;
@@ -15,6 +15,7 @@ typedef struct {
 } Case;
 
 static const Case cases[] = {
+    {&environment_squared, 5, {"size"}, {5}},
     {&environment_pong, 5, {"frameskip"}, {1}},
     {&environment_pong, 5, {"horizon", "opponent_speed"}, {7, 0}},
     {&environment_breakout, 5, {"frameskip"}, {1}},
@@ -70,6 +71,7 @@ static void play(const Case *c) {
         for (int64_t i = 0; i < one.rows; i++) CHECK(isfinite(one.rewards[i]));
         if (step % 50 == 0) vector_draw(one.vector, step / 50 % c->envs, &scene);
     }
+    go_on_and_damage(&one, &two, act, one.rows > 500 ? 16 : 200, 20);
     float means[64];
     CHECK(vector_log(one.vector, 0, c->envs, means) > 0 || c->environment == &environment_pong);
     for (int64_t i = 0; !one.spaces.bytes && i < one.rows * one.spaces.features; i++)
