@@ -301,6 +301,28 @@ def test_recall_takes_memory(memory):
     assert 0.4 < share < 0.6 if memory == "none" else share > 0.98
 
 
+@pytest.mark.parametrize("memory", ["lstm", "gru"])
+def test_segments_in_small_parts_give_the_same_gradient(memory):
+    """Two rows at once instead of all, dead agents and resets among them: only sums of floats differ."""
+    whole, parts = (recalling(memory, Recall(), epochs=1, microbatch=size) for size in (10**6, 32))
+    for ppo in (whole, parts):
+        loud(ppo.policy)
+    before = parameters(whole)
+    for ppo in (whole, parts):
+        ppo.iterate()
+    assert (parameters(whole) - before).abs().mean() > 1e-3
+    assert torch.allclose(parameters(whole), parameters(parts), rtol=0, atol=1e-5)
+
+
+def test_memory_goes_with_all_choices_of_the_trainer():
+    choices = {"vtrace": True, "priority": 0.6, "optimizer": "muon", "normalise_values": True, "value_clip": 1.0}
+    ppo = recalling("lstm", task := Recall(), learning_rate=1e-2, **choices)
+    for _ in range(25):
+        task.right.clear()
+        ppo.iterate()
+    assert np.mean(task.right) > 0.95
+
+
 def test_a_run_with_memory_repeats_itself():
     runs = [recalling("lstm", Recall(), total_agent_steps=5000) for _ in range(2)]
     for ppo in runs:
