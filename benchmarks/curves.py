@@ -85,6 +85,7 @@ def train(case: Case, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         command = [sys.executable, "-m", "matdesign", "train", f"output={run}", f"seed={seed}", "quiet=true"]
+        command += ["evaluation.episodes=100"]
         subprocess.run([*command, *case.settings], check=True, stdout=subprocess.DEVNULL)
         with (run / "metrics.csv").open() as file:
             rows = list(csv.DictReader(file))
