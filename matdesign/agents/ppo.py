@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from matdesign.agents.advantages import advantages_and_targets
 from matdesign.agents.exploration import CommonNoise
@@ -215,20 +215,22 @@ class PPO:
             terms: of the loss, in the order of FIGURES.
             learning_rate: of this step.
         """
-        parameters = {name: p for name, p in self.policy.named_parameters() if p.grad is not None}
-        gradients = {name: p.grad for name, p in parameters.items() if p.grad is not None}
+        norm = self.optimizer.norm()
         # Not clipped before it is known to be finite: that would spread a NaN to all of them.
-        norm = nn.utils.get_total_norm(gradients.values())
-        if not math.isfinite(torch.stack([*terms, norm]).sum().item()):
+        if not math.isfinite(terms.sum().item() + norm):
             broken = [f"{name} is {term}" for name, term in zip(FIGURES, terms.tolist(), strict=True)
                       if not math.isfinite(term)]  # fmt: skip
-            broken += [f"the gradient of {name}" for name, each in gradients.items() if not each.isfinite().all()]
+            broken += [
+                f"the gradient of {name}"
+                for name, parameter in self.policy.named_parameters()
+                if parameter.grad is not None and not parameter.grad.isfinite().all()
+            ]
             raise MatdesignError(
                 f"PPO: a step of the gradient is not finite after {self.agent_steps} agent steps and was not taken "
                 f"({'; '.join(broken) or 'its norm'}); lower learning_rate or max_kl, or look for huge rewards and "
                 f"observations."
             )
-        nn.utils.clip_grads_with_norm_(parameters.values(), self.config.gradient_clip, norm)
+        self.optimizer.clip(norm, self.config.gradient_clip)
         self.optimizer.step(learning_rate)
 
     def _value_scale(self) -> tuple[float, float]:
