@@ -113,8 +113,6 @@ class PolicyConfig:
     log_sigma_maximum: Annotated[float, Range(-20, 5)]
 
     def __post_init__(self) -> None:
-        if self.neighbours == "attention" and not self.hidden:
-            raise InputError("agent.policy.neighbours=attention needs a hidden layer: give agent.policy.hidden sizes")
         if not self.log_sigma_minimum < self.log_sigma < self.log_sigma_maximum:
             raise InputError(
                 f"agent.policy.log_sigma={self.log_sigma} must lie between log_sigma_minimum={self.log_sigma_minimum} "

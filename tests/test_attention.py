@@ -101,28 +101,33 @@ def test_absent_neighbours_have_no_effect():
 
 @pytest.mark.parametrize("made", [of_atoms, of_swarm])
 def test_one_who_leaves_fades_out(made):
-    """The last neighbour in sight included: no jump between the last sight of it and none."""
-    policy, rows = made(torch.float64)
-    gone, leaving = rows.clone(), rows.clone()
+    """The last one in sight included: what it still does falls with its presence, to nothing."""
+    policy, gone = made(torch.float64)
     if made is of_atoms:
         listed(gone)[..., [6, 7]] = torch.tensor([3.0, 0.0], dtype=torch.float64)
-        leaving.copy_(gone)
-        listed(leaving)[:, 0, [6, 7]] = torch.tensor([3.0 - 1e-6, 1.0], dtype=torch.float64)
     else:
         listed(gone)[:] = 0
-        leaving.copy_(gone)
-        listed(leaving)[:, 0] = 1e-6
-    step = (outputs(policy, leaving) - outputs(policy, gone)).abs().max().item()
-    assert 0 < step < 1e-3
+
+    def effect(presence):
+        leaving = gone.clone()
+        if made is of_atoms:
+            listed(leaving)[:, 0, [6, 7]] = torch.tensor([3.0 - presence, 1.0], dtype=torch.float64)
+        else:
+            listed(leaving)[:, 0] = presence
+        return (outputs(policy, leaving) - outputs(policy, gone)).abs().max().item()
+
+    assert effect(1e-4) > 1e-3
+    assert effect(1e-6) / effect(1e-4) == pytest.approx(1e-2, rel=0.1)
+    assert effect(1e-8) / effect(1e-6) == pytest.approx(1e-2, rel=0.1)
 
 
 def test_attention_shares_what_there_is():
     """By hand: scores of zero share equally with nobody, and a neighbour half gone counts half."""
-    attention = NeighbourAttention(2, 3, 4, generator=generator())
+    attention = NeighbourAttention(2, 3, generator=generator())
     with torch.no_grad():
         attention.score.weight.zero_()
     own, around = torch.randn(1, 2, generator=generator(1)), torch.randn(1, 3, 3, generator=generator(2))
-    messages = torch.tanh(around @ attention.neighbour.weight.T + own @ attention.own.weight.T + attention.own.bias)
+    messages = torch.relu(around @ attention.neighbour.weight.T + own @ attention.own.weight.T + attention.own.bias)
     expected = (messages[0, 0] + 0.5 * messages[0, 1]) / 2.5
     torch.testing.assert_close(attention(own, around, torch.tensor([[1.0, 0.5, 0.0]]))[0], expected)
 

@@ -12,37 +12,40 @@ from matdesign.agents.policies import Layers, Output, Policy, orthogonal
 from matdesign.agents.team import with_summary
 from matdesign.envs.layout import NeighbourList
 
+STEEPEST = 3.0  # largest score
+WIDTH = 32  # of a message: neighbours are many, and what is done for each of them is most of the work
+
 
 class NeighbourAttention(nn.Module):
     r"""What an agent makes of its neighbours, by additive attention (Brody et al. 2021, arXiv:2105.14491).
 
     A message depends on the neighbour and on the agent itself; the agent attends to messages by their weight:
 
-        m_j = tanh(W n_j + V x + b),    s_j = v . m_j + c,    a_j = w_j exp(s_j) / (1 + sum_l w_l exp(s_l))
+        m_j = relu(W n_j + V x + b),    s_j = 3 tanh(v . m_j + c),    a_j = w_j exp(s_j) / (1 + sum_l w_l exp(s_l))
 
-    The one in the denominator is nobody: with w_j -> 0 a neighbour fades out, be it the last one.
+    The one in the denominator is nobody: with w_j -> 0 a neighbour fades out, be it the last one, and as scores are
+    bounded it does so gently.
 
     Args:
         own: columns of the agent's own part x.
         columns: of a neighbour n_j.
-        width: of a message.
         generator: of the initial parameters.
     """
 
-    def __init__(self, own: int, columns: int, width: int, *, generator: torch.Generator) -> None:
+    def __init__(self, own: int, columns: int, *, generator: torch.Generator) -> None:
         super().__init__()
-        self.own = nn.Linear(own, width)
-        self.neighbour = nn.Linear(columns, width, bias=False)
-        self.score = Output(width, 1, gain=0.1, generator=generator)
+        self.own = nn.Linear(own, WIDTH)
+        self.neighbour = nn.Linear(columns, WIDTH, bias=False)
+        self.score = Output(WIDTH, 1, gain=0.1, generator=generator)
         orthogonal(self.own, 1.0, generator)
         nn.init.orthogonal_(self.neighbour.weight, generator=generator)
 
     def forward(self, own: Tensor, neighbours: Tensor, presence: Tensor) -> Tensor:
-        """Own part [n, own], neighbours [n, k, columns], presence w [n, k] -> sum a_j m_j, [n, width]."""
-        messages = torch.tanh(self.neighbour(neighbours) + self.own(own)[:, None])
-        scores = self.score(messages).squeeze(2) + presence.log()
+        """Own part [n, own], neighbours [n, k, columns], presence w [n, k] -> sum a_j m_j, [n, WIDTH]."""
+        messages = torch.relu(self.neighbour(neighbours) + self.own(own)[:, None])
+        scores = STEEPEST * torch.tanh(self.score(messages).squeeze(2)) + presence.log()
         shares = torch.softmax(nn.functional.pad(scores, (1, 0)), dim=1)[:, 1:]
-        return torch.bmm(shares[:, None], messages).squeeze(1)
+        return (shares[:, :, None] * messages).sum(1)
 
 
 class AttentionPolicy(Policy):
@@ -58,7 +61,7 @@ class AttentionPolicy(Policy):
         choices: as for `MLPPolicy`.
         log_sigma: as for `MLPPolicy`.
         seed: of the initial parameters.
-        layers: as for `Policy`; messages have the width of the first hidden layer.
+        layers: as for `Policy`.
     """
 
     def __init__(
@@ -73,15 +76,15 @@ class AttentionPolicy(Policy):
         **layers: Unpack[Layers],
     ) -> None:
         head = Head(action_dims, choices)
-        own, width = features - neighbours.count * neighbours.columns, layers.get("hidden", (64, 64))[0]
+        own = features - neighbours.count * neighbours.columns
         generator = torch.Generator().manual_seed(seed)
-        super().__init__(own + width, head.inputs, generator, summarised=own, **layers)
+        super().__init__(own + WIDTH, head.inputs, generator, summarised=own, **layers)
         self.neighbours = neighbours
         self.parts = [own, neighbours.count * neighbours.columns, 2 * self.team]
         self.head = head
         self.statistics = RunningStatistics(own)
         self.neighbour_statistics = RunningStatistics(neighbours.columns)
-        self.attention = NeighbourAttention(own, neighbours.columns, width, generator=generator)
+        self.attention = NeighbourAttention(own, neighbours.columns, generator=generator)
         self.log_sigma = head.log_sigma(log_sigma)
 
     def encode(self, observations: Tensor) -> Tensor:
@@ -91,7 +94,7 @@ class AttentionPolicy(Policy):
         return with_summary(torch.cat(parts, dim=1), self.team)
 
     def inputs(self, encoded: Tensor) -> Tensor:
-        """Own columns, normalised, and what the agent attends to, [n, own columns + width]."""
+        """Own columns, normalised, and what the agent attends to, [n, own columns + WIDTH]."""
         own, neighbours, presence = self._taken_apart(encoded)
         own = self.statistics(own)
         return torch.cat([own, self.attention(own, self.neighbour_statistics(neighbours), presence)], dim=1)

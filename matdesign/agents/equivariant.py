@@ -6,7 +6,7 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 
-from matdesign.agents.attention import NeighbourAttention
+from matdesign.agents.attention import WIDTH, NeighbourAttention
 from matdesign.agents.distributions import Gaussian
 from matdesign.agents.invariants import Invariants
 from matdesign.agents.normalise import RunningStatistics
@@ -88,10 +88,9 @@ class EquivariantAttentionPolicy(Policy):
     The network sees own invariants x and, by `NeighbourAttention`, messages of the neighbours' invariants n_j. The
     weight of the vector to a neighbour follows from its own invariants and from what the network makes of all:
 
-        a ~ N(sum_b c_b B_b + sum_j q . tanh(W n_j + b) w_j u_j, sigma^2 I_3)
+        a ~ N(sum_b c_b B_b + sum_j q . relu(W n_j + b) w_j u_j, sigma^2 I_3)
 
-    with c, q and sigma the network's outputs. Symbols and arguments are those of `EquivariantPolicy`; messages and q
-    have the width of the first hidden layer.
+    with c, q and sigma the network's outputs. Symbols and arguments are those of `EquivariantPolicy`.
     """
 
     def __init__(
@@ -105,17 +104,16 @@ class EquivariantAttentionPolicy(Policy):
         **layers: Unpack[Layers],
     ) -> None:
         seen, k = Invariants(layout), layout.neighbours
-        width = layers.get("hidden", (64, 64))[0]
         own_vectors = seen.vectors - k
         generator = torch.Generator().manual_seed(seed)
-        super().__init__(seen.own + width, own_vectors + width + 1, generator, summarised=seen.own, **layers)
+        super().__init__(seen.own + WIDTH, own_vectors + WIDTH + 1, generator, summarised=seen.own, **layers)
         self.seen = seen
         self.parts = [seen.own, k * seen.neighbour, k, 3 * seen.vectors, 2 * self.team]
-        self.outputs = [own_vectors, width, 1]
+        self.outputs = [own_vectors, WIDTH, 1]
         self.statistics = RunningStatistics(seen.own)
         self.neighbour_statistics = RunningStatistics(seen.neighbour)
-        self.attention = NeighbourAttention(seen.own, seen.neighbour, width, generator=generator)
-        self.weight = nn.Linear(seen.neighbour, width)
+        self.attention = NeighbourAttention(seen.own, seen.neighbour, generator=generator)
+        self.weight = nn.Linear(seen.neighbour, WIDTH)
         orthogonal(self.weight, 1.0, generator)
         self.log_sigma_bounds = (log_sigma_minimum, log_sigma_maximum)
         begin_with(self.actor, log_sigma, self.log_sigma_bounds)
@@ -128,17 +126,17 @@ class EquivariantAttentionPolicy(Policy):
         return with_summary(torch.cat(columns, dim=1), self.team)
 
     def inputs(self, encoded: Tensor) -> Tensor:
-        """Own invariants, normalised, and what the atom attends to, [n, own invariants + width]."""
+        """Own invariants, normalised, and what the atom attends to, [n, own invariants + WIDTH]."""
         own, neighbours, presence, *_ = torch.split(encoded, self.parts, dim=1)
         own = self.statistics(own)
         return torch.cat([own, self.attention(own, self._normalised(neighbours), presence)], dim=1)
 
     def distribution(self, output: Tensor, encoded: Tensor) -> Gaussian:
-        """Output [n, own vectors + width + 1] for encoded rows -> Gaussian of [n, 3] actions."""
+        """Output [n, own vectors + WIDTH + 1] for encoded rows -> Gaussian of [n, 3] actions."""
         _, neighbours, _, vectors, _ = torch.split(encoded, self.parts, dim=1)
         own, query, sigma = torch.split(output, self.outputs, dim=1)
-        to_neighbours = torch.bmm(torch.tanh(self.weight(self._normalised(neighbours))), query[:, :, None])
-        weights = torch.cat([own, to_neighbours.squeeze(2)], dim=1)
+        to_neighbours = (torch.relu(self.weight(self._normalised(neighbours))) * query[:, None]).sum(2)
+        weights = torch.cat([own, to_neighbours], dim=1)
         mean = torch.bmm(weights[:, None], vectors.reshape(len(encoded), -1, 3)).squeeze(1)
         return Gaussian(mean, within(sigma, self.log_sigma_bounds))
 
