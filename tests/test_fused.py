@@ -44,9 +44,10 @@ def made(name: str, *, envs: int = 40, **options: object) -> tuple[Vector, MLPPo
     return vector, policy
 
 
+@pytest.mark.parametrize("options", [{}, {"shared": True, "activation": "gelu"}])
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_acts_as_torch(name: str) -> None:
-    vector, policy = made(name)
+def test_acts_as_torch(name: str, options: dict[str, object]) -> None:
+    vector, policy = made(name, **options)
     with vector:
         ours, theirs = (collected(vector, policy, in_c=in_c) for in_c in (True, False))
         assert ours._fused is not None
@@ -58,10 +59,13 @@ def test_acts_as_torch(name: str) -> None:
         torch.testing.assert_close(getattr(ours, figure), getattr(theirs, figure), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("of_rows", [False, True])
+@pytest.mark.parametrize("options", [{}, {"shared": True, "activation": "gelu"}, {"activation": "relu"}])
 @pytest.mark.parametrize("value_clip", [0.0, 0.1])
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_gradient_equals_torch(name: str, value_clip: float) -> None:
-    vector, policy = made(name)
+def test_gradient_equals_torch(name: str, value_clip: float, options: dict[str, object], of_rows: bool) -> None:
+    """Of transitions, or of whole rows with weights, which agents lack in some steps."""
+    vector, policy = made(name, **options)
     config = PPOConfig(value_clip=value_clip, clip=0.1, value_coefficient=0.7)
     generator = torch.Generator().manual_seed(5)
     with vector:
@@ -72,15 +76,18 @@ def test_gradient_equals_torch(name: str, value_clip: float) -> None:
         noise = torch.randn(3, *shape, generator=generator)
         estimates = Estimates(noise[0], rollout.values[:-1] + 0.1 * noise[1], rollout.values[:-1] + noise[2])
         chosen = torch.randperm(rollout.rewards.numel(), generator=generator)[:401]
+        weights = None
+        if of_rows:
+            chosen, weights = torch.randint(shape[1], (31,), generator=generator), torch.rand(31, generator=generator)
         results: list[list[Tensor]] = []
         for in_c in (True, False):
-            microbatches = Microbatches(policy, rollout, config, of_rows=False, precision=plain, lanes=Lanes(1))
+            microbatches = Microbatches(policy, rollout, config, of_rows=of_rows, precision=plain, lanes=Lanes(1))
             if not in_c:
                 microbatches._fused = None
-            figures = microbatches.descend(chosen, None, estimates, 0.03)
+            figures = microbatches.descend(chosen, weights, estimates, 0.03)
             results.append([*figures, *(parameter.grad for parameter in policy.parameters())])
     ours, theirs = results
-    assert 0.05 < ours[0][3] < 0.95  # clipped and others
+    assert 0.02 < ours[0][3] < 0.98  # clipped and others
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
@@ -105,7 +112,7 @@ def test_threads_share_the_work() -> None:
 def test_what_is_left_to_torch() -> None:
     rows = torch.zeros(2, 4)
     assert fused(MLPPolicy(4, 1, 2), rows) is not None
-    for options in ({"activation": "relu"}, {"shared": True}, {"memory": "lstm"}, {"critic": "team"}):
+    for options in ({"memory": "lstm"}, {"critic": "team"}):
         assert fused(MLPPolicy(4, 1, 2, **options), rows) is None
     assert fused(MLPPolicy(4, 2, [2, 3]), rows) is None
     assert fused(MLPPolicy(4, 1, 2).double(), rows) is None

@@ -68,4 +68,17 @@ INLINE float logarithm(float x) {
     return sum * s + (float)n * 0.69314718f;
 }
 
+/* The standard normal distribution function and density at x, to 1e-7 (Abramowitz and Stegun 1964, eq. 7.1.26). */
+INLINE void normal_distribution(float x, float *below, float *density) {
+    float bell = exponential(-0.5f * x * x), size = x < 0.0f ? -x : x, t = 1.0f / (1.0f + 0.23164189f * size);
+    float sum = 1.061405429f;
+    sum = sum * t - 1.453152027f;
+    sum = sum * t + 1.421413741f;
+    sum = sum * t - 0.284496736f;
+    sum = sum * t + 0.254829592f;
+    float tail = 0.5f * sum * t * bell;
+    *below = x < 0.0f ? tail : 1.0f - tail;
+    *density = 0.39894228f * bell;
+}
+
 #endif

@@ -14,41 +14,46 @@ enum { POLICY, VALUE, ENTROPY, CLIP_FRACTION, KL, TERMS };
 
 /* Parts of the scratch memory, in floats; each begins at a multiple of 16. */
 typedef struct {
-    float *scale, *inputs, *actor, *critic, *output, *d_output, *log_p, *log_prob, *entropy, *d_log_prob, *d_entropy;
-    float *d_value, *d_parameters, *perceptron;
+    float *kept, *transposed, *sums;
+} Network;
+
+typedef struct {
+    Network trunk, actor, critic;
+    float *scale, *inputs, *seen, *d_seen, *d_also_seen, *output, *d_output, *log_p, *log_prob, *entropy, *d_log_prob;
+    float *d_entropy, *d_value, *perceptron;
     int64_t *actions;
 } Scratch;
-
-static int64_t hidden(int64_t count, const PerceptronLayer *layers) {
-    int64_t size = 0;
-    for (int64_t l = 0; l + 1 < count; l++) size += layers[l].outputs;
-    return size;
-}
-
-static int64_t parameters(int64_t count, const PerceptronLayer *layers) {
-    int64_t size = 0;
-    for (int64_t l = 0; l < count; l++) size += (layers[l].inputs + 1) * layers[l].outputs;
-    return size;
-}
 
 static int64_t take(float **part, float *memory, int64_t taken, int64_t size) {
     *part = memory ? memory + taken : NULL;
     return taken + (size + 15) / 16 * 16;
 }
 
-static int64_t all_parameters(const FusedPolicy *p) {
-    int64_t networks = parameters(p->actor_layers, p->actor) + parameters(p->critic_layers, p->critic);
-    return networks + (p->choices ? 0 : p->action_dims);
+static int64_t take_network(Network *network, float *memory, int64_t taken, int64_t count, const PerceptronLayer *layers) {
+    int64_t activated = 0;
+    for (int64_t l = 0; l < count; l++) activated += layers[l].activation != LINEAR ? layers[l].outputs : 0;
+    taken = take(&network->kept, memory, taken, CHUNK * activated);
+    taken = take(&network->transposed, memory, taken, perceptron_weights(count, layers));
+    return take(&network->sums, memory, taken, perceptron_parameters(count, layers));
 }
+
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Columns of what actor and critic see. */
+static int64_t width(const FusedPolicy *p) { return p->actor[0].inputs; }
 
 static int64_t divided(const FusedPolicy *p, float *memory, Scratch *s) {
     int64_t outputs = p->action_dims * (p->choices ? p->choices : 1), columns = CHUNK * p->action_dims, taken = 0;
     int64_t actor = perceptron_scratch(p->actor_layers, p->actor), critic = perceptron_scratch(p->critic_layers, p->critic);
     float *actions;
+    taken = take_network(&s->trunk, memory, taken, p->trunk_layers, p->trunk);
+    taken = take_network(&s->actor, memory, taken, p->actor_layers, p->actor);
+    taken = take_network(&s->critic, memory, taken, p->critic_layers, p->critic);
     taken = take(&s->scale, memory, taken, p->features);
     taken = take(&s->inputs, memory, taken, CHUNK * p->features);
-    taken = take(&s->actor, memory, taken, CHUNK * hidden(p->actor_layers, p->actor));
-    taken = take(&s->critic, memory, taken, CHUNK * hidden(p->critic_layers, p->critic));
+    taken = take(&s->seen, memory, taken, p->trunk_layers ? CHUNK * width(p) : 0);
+    taken = take(&s->d_seen, memory, taken, p->trunk_layers ? CHUNK * width(p) : 0);
+    taken = take(&s->d_also_seen, memory, taken, p->trunk_layers ? CHUNK * width(p) : 0);
     taken = take(&s->output, memory, taken, CHUNK * outputs);
     taken = take(&s->d_output, memory, taken, CHUNK * outputs);
     taken = take(&s->log_p, memory, taken, CHUNK * outputs);
@@ -57,10 +62,10 @@ static int64_t divided(const FusedPolicy *p, float *memory, Scratch *s) {
     taken = take(&s->d_log_prob, memory, taken, columns);
     taken = take(&s->d_entropy, memory, taken, columns);
     taken = take(&s->d_value, memory, taken, CHUNK);
-    taken = take(&s->d_parameters, memory, taken, all_parameters(p));
-    taken = take(&s->perceptron, memory, taken, actor > critic ? actor : critic);
+    taken = take(&s->perceptron, memory, taken, most(most(actor, critic), perceptron_scratch(p->trunk_layers, p->trunk)));
     taken = take(&actions, memory, taken, 2 * columns);
     s->actions = (int64_t *)actions;
+    if (!p->trunk_layers) s->seen = s->inputs;
     return taken;
 }
 
@@ -69,8 +74,14 @@ int64_t fused_scratch(const FusedPolicy *policy) {
     return divided(policy, NULL, &none);
 }
 
+static void transpose(const FusedPolicy *p, Scratch *s) {
+    perceptron_transpose(p->trunk_layers, p->trunk, s->trunk.transposed);
+    perceptron_transpose(p->actor_layers, p->actor, s->actor.transposed);
+    perceptron_transpose(p->critic_layers, p->critic, s->critic.transposed);
+}
+
 /* The chosen rows (NULL: all in order), normalised as in normalise.py. */
-CLONES static void see(const FusedPolicy *p, int64_t rows, const void *encoded, const int64_t *chosen, Scratch *s) {
+CLONES static void normalise(const FusedPolicy *p, int64_t rows, const void *encoded, const int64_t *chosen, Scratch *s) {
     for (int64_t f = 0; f < p->features; f++) s->scale[f] = 1.0f / sqrtf(p->var[f] + 1e-4f);
     for (int64_t i = 0; i < rows; i++) {
         int64_t row = (chosen ? chosen[i] : i) * p->features;
@@ -90,9 +101,16 @@ CLONES static void see(const FusedPolicy *p, int64_t rows, const void *encoded, 
     }
 }
 
+/* What actor and critic see of the chosen rows, in s->seen. */
+static void see(const FusedPolicy *p, int64_t rows, const void *encoded, const int64_t *chosen, float *kept, Scratch *s) {
+    normalise(p, rows, encoded, chosen, s);
+    if (p->trunk_layers)
+        perceptron_forward(rows, p->trunk_layers, p->trunk, s->trunk.transposed, s->inputs, kept, s->seen, s->perceptron);
+}
+
 static void draw(const FusedPolicy *p, int64_t count, const float *noise, void *taken, float *log_probs, Scratch *s) {
     int64_t dims = p->action_dims;
-    perceptron_forward(count, p->actor_layers, p->actor, s->inputs, NULL, s->output, s->perceptron);
+    perceptron_forward(count, p->actor_layers, p->actor, s->actor.transposed, s->seen, NULL, s->output, s->perceptron);
     if (p->choices) {
         categorical_sample(count * dims, p->choices, s->output, noise, taken, s->log_prob);
     } else {
@@ -112,12 +130,14 @@ void fused_act(const FusedPolicy *p, int64_t rows, const void *encoded, const fl
                float *log_probs, float *values, float *scratch) {
     Scratch s;
     divided(p, scratch, &s);
+    transpose(p, &s);
     int64_t dims = p->action_dims, row_bytes = p->features * (p->bytes ? 1 : (int64_t)sizeof(float));
     int64_t taken_bytes = dims * (int64_t)(p->choices ? sizeof(int64_t) : sizeof(float));
     for (int64_t first = 0; first < rows; first += CHUNK) {
         int64_t count = rows - first < CHUNK ? rows - first : CHUNK;
-        see(p, count, (const char *)encoded + first * row_bytes, NULL, &s);
-        perceptron_forward(count, p->critic_layers, p->critic, s.inputs, NULL, values + first, s.perceptron);
+        see(p, count, (const char *)encoded + first * row_bytes, NULL, NULL, &s);
+        perceptron_forward(count, p->critic_layers, p->critic, s.critic.transposed, s.seen, NULL, values + first,
+                           s.perceptron);
         if (noise)
             draw(p, count, noise + first * dims, (char *)taken + first * taken_bytes, log_probs + first, &s);
     }
@@ -159,18 +179,21 @@ static void answer(const FusedPolicy *p, int64_t count, Scratch *s, float *d_log
             s->d_output[i] = s->d_log_prob[i] * z * inverse;
             sum += s->d_log_prob[i] * (z * z - 1.0f) + s->d_entropy[i];
         }
-        d_log_sigma[d] = sum;
+        d_log_sigma[d] += sum;
     }
 }
 
 /* Adds the terms of the loss, and writes its gradients with respect to log-probabilities, entropies and values. */
 static void lose(const FusedPolicy *p, const FusedTransitions *t, const FusedLoss *loss, int64_t count,
-                 const int64_t *chosen, float share, double *terms, float *ratios, const float *values, Scratch *s) {
+                 const int64_t *chosen, const float *weights, float share, double *terms, float *ratios,
+                 const float *values, Scratch *s) {
     int64_t dims = p->action_dims;
     float low = 1.0f - loss->clip, high = 1.0f + loss->clip, limit = loss->value_clip;
     for (int64_t i = 0; i < count; i++) {
         float log_ratio = -t->log_probs[chosen[i]], entropy = 0.0f, advantage = t->advantages[chosen[i]];
         for (int64_t d = 0; d < dims; d++) log_ratio += s->log_prob[i * dims + d], entropy += s->entropy[i * dims + d];
+        float weight = weights ? weights[i] : 1.0f, of_all = share * weight;
+        log_ratio = weight == 0.0f ? 0.0f : log_ratio; /* whatever the dead see */
         float ratio = exponential(log_ratio), clipped = ratio < low ? low : ratio > high ? high : ratio;
         float rewarded = ratio * advantage, least = clipped * advantage;
         int is_followed = rewarded <= least;
@@ -184,42 +207,60 @@ static void lose(const FusedPolicy *p, const FusedTransitions *t, const FusedLos
             }
         }
         ratios[i] = ratio;
-        terms[POLICY] -= is_followed ? rewarded : least;
-        terms[VALUE] += 0.5f * error * error;
-        terms[ENTROPY] += entropy;
-        terms[CLIP_FRACTION] += ratio != clipped;
-        terms[KL] += ratio - 1.0f - log_ratio;
-        s->d_value[i] = share * loss->value_coefficient * d_value;
+        terms[POLICY] -= weight * (is_followed ? rewarded : least);
+        terms[VALUE] += weight * (0.5f * error * error);
+        terms[ENTROPY] += weight * entropy;
+        terms[CLIP_FRACTION] += weight * (ratio != clipped);
+        terms[KL] += weight * (ratio - 1.0f - log_ratio);
+        s->d_value[i] = of_all * loss->value_coefficient * d_value;
         for (int64_t d = 0; d < dims; d++) {
-            s->d_log_prob[i * dims + d] = is_followed ? -share * rewarded : 0.0f;
-            s->d_entropy[i * dims + d] = -share * loss->entropy_coefficient;
+            s->d_log_prob[i * dims + d] = is_followed ? -of_all * rewarded : 0.0f;
+            s->d_entropy[i * dims + d] = -of_all * loss->entropy_coefficient;
         }
     }
 }
 
+static void clear(float *sums, int64_t count, const PerceptronLayer *layers) {
+    memset(sums, 0, (size_t)perceptron_parameters(count, layers) * sizeof(float));
+}
+
 void fused_gradient(const FusedPolicy *p, const FusedTransitions *t, const FusedLoss *loss, int64_t count,
-                    const int64_t *chosen, float share, float *terms, float *ratios, float *values, float *gradient,
-                    float *scratch) {
+                    const int64_t *chosen, const float *weights, float share, float *terms, float *ratios,
+                    float *values, float *gradient, float *scratch) {
     Scratch s;
     divided(p, scratch, &s);
-    int64_t actor = parameters(p->actor_layers, p->actor), critic = parameters(p->critic_layers, p->critic);
-    int64_t size = all_parameters(p);
+    transpose(p, &s);
+    clear(s.trunk.sums, p->trunk_layers, p->trunk);
+    clear(s.actor.sums, p->actor_layers, p->actor);
+    clear(s.critic.sums, p->critic_layers, p->critic);
+    float *of_actor = gradient + perceptron_parameters(p->trunk_layers, p->trunk);
+    float *of_critic = of_actor + perceptron_parameters(p->actor_layers, p->actor);
+    float *of_sigma = of_critic + perceptron_parameters(p->critic_layers, p->critic);
+    for (int64_t d = 0; d < p->action_dims && !p->choices; d++) of_sigma[d] = 0.0f;
     double sums[TERMS] = {0};
-    memset(gradient, 0, (size_t)size * sizeof(float));
     for (int64_t first = 0; first < count; first += CHUNK) {
         int64_t rows = count - first < CHUNK ? count - first : CHUNK;
         const int64_t *of = chosen + first;
-        see(p, rows, t->encoded, of, &s);
-        perceptron_forward(rows, p->actor_layers, p->actor, s.inputs, s.actor, s.output, s.perceptron);
-        perceptron_forward(rows, p->critic_layers, p->critic, s.inputs, s.critic, values + first, s.perceptron);
+        see(p, rows, t->encoded, of, s.trunk.kept, &s);
+        perceptron_forward(rows, p->actor_layers, p->actor, s.actor.transposed, s.seen, s.actor.kept, s.output,
+                           s.perceptron);
+        perceptron_forward(rows, p->critic_layers, p->critic, s.critic.transposed, s.seen, s.critic.kept, values + first,
+                           s.perceptron);
         evaluate(p, t, rows, of, &s);
-        lose(p, t, loss, rows, of, share, sums, ratios + first, values + first, &s);
-        answer(p, rows, &s, s.d_parameters + actor + critic);
-        perceptron_backward(rows, p->actor_layers, p->actor, s.inputs, s.actor, s.d_output, s.d_parameters, NULL,
+        lose(p, t, loss, rows, of, weights ? weights + first : NULL, share, sums, ratios + first, values + first, &s);
+        answer(p, rows, &s, of_sigma);
+        float *d_seen = p->trunk_layers ? s.d_seen : NULL, *d_also_seen = p->trunk_layers ? s.d_also_seen : NULL;
+        perceptron_backward(rows, p->actor_layers, p->actor, s.seen, s.actor.kept, s.d_output, s.actor.sums, d_seen,
                             s.perceptron);
-        perceptron_backward(rows, p->critic_layers, p->critic, s.inputs, s.critic, s.d_value, s.d_parameters + actor,
-                            NULL, s.perceptron);
-        for (int64_t i = 0; i < size; i++) gradient[i] += s.d_parameters[i];
+        perceptron_backward(rows, p->critic_layers, p->critic, s.seen, s.critic.kept, s.d_value, s.critic.sums,
+                            d_also_seen, s.perceptron);
+        if (!p->trunk_layers) continue;
+        for (int64_t i = 0; i < rows * width(p); i++) d_seen[i] += d_also_seen[i];
+        perceptron_backward(rows, p->trunk_layers, p->trunk, s.inputs, s.trunk.kept, d_seen, s.trunk.sums, NULL,
+                            s.perceptron);
     }
+    perceptron_gradients(p->trunk_layers, p->trunk, s.trunk.sums, gradient);
+    perceptron_gradients(p->actor_layers, p->actor, s.actor.sums, of_actor);
+    perceptron_gradients(p->critic_layers, p->critic, s.critic.sums, of_critic);
     for (int i = 0; i < TERMS; i++) terms[i] = (float)sums[i] * share;
 }

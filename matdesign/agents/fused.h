@@ -1,16 +1,17 @@
-/* fused.h: acting and the gradient of PPO's loss in one call each, for a policy of two perceptrons on the normalised
+/* fused.h: acting and the gradient of PPO's loss in one call each, for a policy of perceptrons on the normalised
  * observation: what the operations of losses.py, distributions.py and normalise.py give one by one. */
 #ifndef MATDESIGN_FUSED_H
 #define MATDESIGN_FUSED_H
 
 #include "perceptron.h"
 
-/* Networks for the action and for the value, both on `features` numbers; `mean` and `var` [features] normalise them.
+/* Networks for the action and for the value, behind a trunk that they share, which may have no layers. `mean` and `var`
+ * [features] normalise what it sees.
  * choices: of each of the action's columns; 0: continuous, with `log_sigma` [action_dims]. */
 typedef struct {
-    int64_t features, bytes, action_dims, choices, actor_layers, critic_layers;
+    int64_t features, bytes, action_dims, choices, trunk_layers, actor_layers, critic_layers;
     const float *mean, *var, *log_sigma;
-    const PerceptronLayer *actor, *critic;
+    const PerceptronLayer *trunk, *actor, *critic;
 } FusedPolicy;
 
 /* A rollout's transitions, one row each: encoded [features] uint8 (`bytes`) or float32, taken [action_dims] int64 or
@@ -32,10 +33,11 @@ EXPORT int64_t fused_scratch(const FusedPolicy *policy);
 EXPORT void fused_act(const FusedPolicy *policy, int64_t rows, const void *encoded, const float *noise, void *taken,
                       float *log_probs, float *values, float *scratch);
 
-/* Of the `count` transitions numbered `chosen`: ratios of probabilities and values; sums of the terms of the loss [5] in
- * the order of losses.FIGURES, and of the gradient, times `share`: of the actor's layers, the critic's, log_sigma. */
+/* Of the `count` transitions numbered `chosen`, with `weights` in the loss (NULL: all 1): ratios of probabilities and
+ * values; sums of the terms of the loss [5] in the order of losses.FIGURES, and of the gradient, times `share`: of the
+ * trunk's layers, the actor's, the critic's, log_sigma. */
 EXPORT void fused_gradient(const FusedPolicy *policy, const FusedTransitions *transitions, const FusedLoss *loss,
-                           int64_t count, const int64_t *chosen, float share, float *terms, float *ratios,
-                           float *values, float *gradient, float *scratch);
+                           int64_t count, const int64_t *chosen, const float *weights, float share, float *terms,
+                           float *ratios, float *values, float *gradient, float *scratch);
 
 #endif

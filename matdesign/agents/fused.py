@@ -1,4 +1,4 @@
-"""Acting and PPO's gradient in one call to C each (fused.c), for two perceptrons of tanh in float32 on the CPU."""
+"""Acting and PPO's gradient in one call to C each (fused.c), for policies of perceptrons in float32 on the CPU."""
 
 from ctypes import POINTER, Structure, c_float, c_int64, c_void_p
 from threading import local
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 class _Policy(Structure):
     _fields_ = (
-        *((name, c_int64) for name in ("features", "bytes", "action_dims", "choices", "actor_layers", "critic_layers")),
+        *((name, c_int64) for name in ("features", "bytes", "action_dims", "choices")),
+        *((name, c_int64) for name in ("trunk_layers", "actor_layers", "critic_layers")),
         *((name, c_void_p) for name in ("mean", "var", "log_sigma")),
-        *((name, POINTER(Layer)) for name in ("actor", "critic")),
+        *((name, POINTER(Layer)) for name in ("trunk", "actor", "critic")),
     )
 
 
@@ -37,7 +38,7 @@ class _Loss(Structure):
 LIBRARY.fused_scratch.argtypes, LIBRARY.fused_scratch.restype = [POINTER(_Policy)], c_int64
 LIBRARY.fused_act.argtypes, LIBRARY.fused_act.restype = [POINTER(_Policy), c_int64, *[c_void_p] * 6], None
 LIBRARY.fused_gradient.argtypes = [
-    *(POINTER(_Policy), POINTER(_Transitions), POINTER(_Loss), c_int64, c_void_p, c_float),
+    *(POINTER(_Policy), POINTER(_Transitions), POINTER(_Loss), c_int64, c_void_p, c_void_p, c_float),
     *[c_void_p] * 5,
 ]
 LIBRARY.fused_gradient.restype = None
@@ -52,9 +53,9 @@ def fused(policy: Policy, encoded: Tensor) -> "Fused | None":
         policy: acts and learns.
         encoded: rows as it encodes them.
     """
-    if not isinstance(policy, MLPPolicy) or policy.recurrent is not None or policy.team or len(policy.trunk):
+    if not isinstance(policy, MLPPolicy) or policy.recurrent is not None or policy.team:
         return None
-    if policy.actor.is_tanh and policy.head.is_even and is_fused(*policy.parameters()):
+    if policy.head.is_even and is_fused(*policy.parameters()):
         return Fused(policy, of_bytes=encoded.dtype == torch.uint8)
     return None
 
@@ -63,19 +64,17 @@ class Fused:
     """What `fused` gives."""
 
     def __init__(self, policy: MLPPolicy, *, of_bytes: bool) -> None:
-        networks = [
-            [parameter for layer in network.linear for parameter in (layer.weight, layer.bias)]
-            for network in (policy.actor, policy.critic)
-        ]
-        actor, critic = map(described, networks)
+        networks = [network.layers() for network in (policy.trunk, policy.actor, policy.critic)]
         sigma = [] if policy.log_sigma is None else [policy.log_sigma]
-        self._parameters: list[Tensor] = [*networks[0], *networks[1], *sigma]
+        layers = (layer for network in networks for layer in network)
+        self._parameters: list[Tensor] = [*(each for layer in layers for each in (layer.weight, layer.bias)), *sigma]
         self._sizes = [parameter.numel() for parameter in self._parameters]
         statistics = policy.statistics
         self._policy = _Policy(
-            *(policy.features, of_bytes, policy.head.action_dims, policy.head.choices, len(actor), len(critic)),
+            *(policy.features, of_bytes, policy.head.action_dims, policy.head.choices),
+            *map(len, networks),
             *(statistics.mean.data_ptr(), statistics.var.data_ptr(), sigma[0].data_ptr() if sigma else None),
-            *(actor, critic),
+            *map(described, networks),
         )
         self._of_thread = local()
 
@@ -110,6 +109,7 @@ class Fused:
     def gradient(
         self,
         chosen: Tensor,
+        weights: Tensor | None,
         share: float,
         rollout: "Rollout",
         estimates: "Estimates",
@@ -120,6 +120,7 @@ class Fused:
 
         Args:
             chosen: [n] int64, transitions counted row by row through the steps.
+            weights: [n] of them in the loss; None: all 1.
             share: factor of the terms and of the gradient.
             rollout: what was done.
             estimates: what it was worth.
@@ -135,7 +136,8 @@ class Fused:
         terms, (ratios, values) = torch.empty(len(FIGURES)), torch.empty(2, len(chosen))
         gradient = torch.empty(sum(self._sizes))
         addresses = (array.data_ptr() for array in (terms, ratios, values, gradient, self._scratch()))
-        LIBRARY.fused_gradient(self._policy, transitions, loss, len(chosen), chosen.data_ptr(), share, *addresses)
+        which = (chosen.data_ptr(), None if weights is None else weights.data_ptr())
+        LIBRARY.fused_gradient(self._policy, transitions, loss, len(chosen), *which, share, *addresses)
         return terms, ratios, values, gradient
 
     def set_gradient(self, gradient: Tensor) -> None:

@@ -60,7 +60,7 @@ class Microbatches:
         self._parameters = list(policy.parameters())
         self._precision, self._lanes = precision, lanes
         with precision():
-            self._fused = None if of_rows else fused(policy, rollout.encoded)
+            self._fused = fused(policy, rollout.encoded)
 
     def pick(self, array: Tensor, chosen: Tensor) -> Tensor:
         """The chosen transitions of `array` [steps, rows, ...]: [n, ...], or [steps, n, ...] of whole rows."""
@@ -91,13 +91,12 @@ class Microbatches:
         """
         live = self.pick(self.rollout.masks, chosen)
         share = 1.0 / max(1, int(live.sum()))
+        if self._fused is not None:
+            return self._descend_fused(chosen, weights, live, share, estimates, entropy_coefficient)
         self._fresh = self.rollout.fresh() if self.of_rows else None
         steps = len(self.rollout.masks) if self.of_rows else 1
         least, most = -(-FEWEST_TRANSITIONS // steps), self.config.microbatch // steps
         size = self._lanes.size(len(chosen), least=least, most=most)
-
-        if self._fused is not None:
-            return self._descend_fused(chosen, size, share, estimates, entropy_coefficient)
 
         def piece(first: int) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor | None, ...]]:
             of = slice(first, first + size)
@@ -114,18 +113,31 @@ class Microbatches:
         return torch.stack(terms).sum(0) * share, torch.cat(ratios, dim), torch.cat(values, dim)
 
     def _descend_fused(
-        self, chosen: Tensor, size: int, share: float, estimates: Estimates, entropy_coefficient: float
+        self,
+        chosen: Tensor,
+        weights: Tensor | None,
+        live: Tensor,
+        share: float,
+        estimates: Estimates,
+        entropy_coefficient: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         fused = self._fused
         assert fused is not None
+        if self.of_rows:  # without memory they are so many transitions
+            steps, rows = self.rollout.masks.shape
+            chosen = (torch.arange(steps).unsqueeze(-1) * rows + chosen).flatten()
+            weights = (live.float() if weights is None else live * weights).flatten()
+        size = self._lanes.size(len(chosen), least=FEWEST_TRANSITIONS, most=self.config.microbatch)
 
-        def piece(part: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-            return fused.gradient(part, share, self.rollout, estimates, self.config, entropy_coefficient)
+        def piece(first: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            of = slice(first, first + size)
+            which = (chosen[of], None if weights is None else weights[of])
+            return fused.gradient(*which, share, self.rollout, estimates, self.config, entropy_coefficient)
 
-        results = self._lanes.run(piece, torch.split(chosen, size))
+        results = self._lanes.run(piece, range(0, len(chosen), size))
         terms, ratios, values, gradients = zip(*results, strict=True)
         fused.set_gradient(torch.stack(gradients).sum(0))
-        return torch.stack(terms).sum(0), torch.cat(ratios), torch.cat(values)
+        return torch.stack(terms).sum(0), torch.cat(ratios).view(live.shape), torch.cat(values).view(live.shape)
 
     def _terms(self, part: Tensor, weights: Tensor | None, estimates: Estimates) -> tuple[Tensor, Tensor, Tensor]:
         """Sums of the terms of the loss over `part`; ratios and values as `pick` shapes them."""

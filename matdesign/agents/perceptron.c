@@ -80,69 +80,123 @@ static int64_t largest(int64_t count, const PerceptronLayer *layers) {
     return size;
 }
 
-int64_t perceptron_scratch(int64_t count, const PerceptronLayer *layers) {
+int64_t perceptron_scratch(int64_t count, const PerceptronLayer *layers) { return 4 * BLOCK * largest(count, layers); }
+
+int64_t perceptron_weights(int64_t count, const PerceptronLayer *layers) {
     int64_t weights = 0;
     for (int64_t l = 0; l < count; l++) weights += layers[l].inputs * layers[l].outputs;
-    return weights + 2 * BLOCK * largest(count, layers);
+    return weights;
+}
+
+int64_t perceptron_parameters(int64_t count, const PerceptronLayer *layers) {
+    int64_t biases = 0;
+    for (int64_t l = 0; l < count; l++) biases += layers[l].outputs;
+    return perceptron_weights(count, layers) + biases;
 }
 
 INLINE void transpose(int64_t rows, int64_t columns, const float *from, float *to) {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
+    for (int64_t i = 0; i < rows; i += LANES) /* by lines of the cache */
+        for (int64_t j = 0; j < columns; j++)
+            for (int64_t k = i; k < rows && k < i + LANES; k++) to[j * rows + k] = from[k * columns + j];
 }
 
-CLONES void perceptron_forward(int64_t rows, int64_t count, const PerceptronLayer *layers, const float *inputs,
-                               float *activations, float *outputs, float *scratch) {
-    int64_t size = largest(count, layers);
-    float *two[2] = {scratch, scratch + BLOCK * size}, *transposed = scratch + 2 * BLOCK * size, *to = transposed;
-    for (int64_t l = 0; l < count; to += layers[l].inputs * layers[l].outputs, l++)
-        if (layers[l].outputs >= LANES) transpose(layers[l].outputs, layers[l].inputs, layers[l].weight, to);
+void perceptron_transpose(int64_t count, const PerceptronLayer *layers, float *transposed) {
+    for (int64_t l = 0; l < count; l++) {
+        if (layers[l].outputs >= LANES) transpose(layers[l].outputs, layers[l].inputs, layers[l].weight, transposed);
+        transposed += layers[l].inputs * layers[l].outputs;
+    }
+}
+
+/* The activation of `count` numbers, and what to keep of them in place: the result, or what it came from. */
+INLINE void activate(int64_t activation, int64_t count, float *numbers, float *result) {
+    if (activation == TANH) {
+        for (int64_t i = 0; i < count; i++) numbers[i] = hyperbolic_tangent(numbers[i]);
+    } else if (activation == RELU) {
+        for (int64_t i = 0; i < count; i++) numbers[i] = numbers[i] < 0.0f ? 0.0f : numbers[i];
+    } else if (activation == GELU) {
+        INDEPENDENT
+        for (int64_t i = 0; i < count; i++) {
+            float below, density, x = numbers[i];
+            normal_distribution(x, &below, &density);
+            result[i] = x * below;
+        }
+        return;
+    }
+    if (result != numbers) memcpy(result, numbers, (size_t)count * sizeof(float));
+}
+
+/* From what `activate` kept: the activation's derivative, and its result, in `result` or where it is kept. */
+INLINE const float *slopes(int64_t activation, int64_t count, const float *kept, float *slope, float *result) {
+    if (activation == GELU) {
+        INDEPENDENT
+        for (int64_t i = 0; i < count; i++) {
+            float below, density, x = kept[i];
+            normal_distribution(x, &below, &density);
+            result[i] = x * below;
+            slope[i] = below + x * density;
+        }
+        return result;
+    }
+    INDEPENDENT
+    for (int64_t i = 0; i < count; i++)
+        slope[i] = activation == TANH ? 1.0f - kept[i] * kept[i] : kept[i] > 0.0f ? 1.0f : 0.0f;
+    return kept;
+}
+
+CLONES void perceptron_forward(int64_t rows, int64_t count, const PerceptronLayer *layers, const float *transposed,
+                               const float *inputs, float *kept, float *outputs, float *scratch) {
+    float *two[2] = {scratch, scratch + BLOCK * largest(count, layers)};
     for (int64_t first = 0; first < rows; first += BLOCK) {
         int64_t block = rows - first < BLOCK ? rows - first : BLOCK, before = 0;
         const float *seen = inputs + first * layers[0].inputs, *weights = transposed;
         for (int64_t l = 0; l < count; l++) {
-            int64_t in = layers[l].inputs, out = layers[l].outputs;
-            float *kept = activations ? activations + rows * before + first * out : two[l & 1];
-            float *into = l + 1 < count ? kept : outputs + first * out;
+            int64_t in = layers[l].inputs, out = layers[l].outputs, activation = layers[l].activation;
+            int keeps = kept && activation != LINEAR;
+            float *result = l + 1 < count ? two[l & 1] : outputs + first * out;
+            float *into = keeps ? kept + rows * before + first * out : result;
             for (int64_t i = 0; i < block; i++)
                 for (int64_t o = 0; o < out; o++) into[i * out + o] = layers[l].bias[o];
             if (out < LANES)
                 add_dots(block, out, in, seen, layers[l].weight, into);
             else
                 add_product(block, out, in, (Matrix){seen, in, 1}, weights, out, into, out);
-            for (int64_t i = 0; l + 1 < count && i < block * out; i++) into[i] = hyperbolic_tangent(into[i]);
-            seen = into;
+            activate(activation, block * out, into, result);
+            seen = result;
             weights += in * out;
-            before += out;
+            before += activation != LINEAR ? out : 0;
         }
     }
 }
 
 CLONES void perceptron_backward(int64_t rows, int64_t count, const PerceptronLayer *layers, const float *inputs,
-                                const float *activations, const float *d_outputs, float *gradients, float *d_inputs,
+                                const float *kept, const float *d_outputs, float *sums, float *d_inputs,
                                 float *scratch) {
-    int64_t size = largest(count, layers), weights = 0, biases = 0, kept = 0;
-    for (int64_t l = 0; l < count; l++) {
-        weights += layers[l].inputs * layers[l].outputs;
-        biases += layers[l].outputs;
-        kept += l + 1 < count ? layers[l].outputs : 0;
-    }
+    int64_t size = largest(count, layers), weights = perceptron_weights(count, layers), columns = 0;
+    for (int64_t l = 0; l < count; l++) columns += layers[l].activation != LINEAR ? layers[l].outputs : 0;
     /* Sums of wide layers are [inputs, outputs], of others [outputs, inputs]: whichever has the longer lines. */
-    float *two[2] = {scratch, scratch + BLOCK * size}, *sums = scratch + 2 * BLOCK * size;
-    memset(sums, 0, (size_t)weights * sizeof(float));
-    memset(gradients, 0, (size_t)(weights + biases) * sizeof(float));
+    float *two[2] = {scratch, scratch + BLOCK * size}, *slope = scratch + 2 * BLOCK * size;
+    float *result = scratch + 3 * BLOCK * size;
     for (int64_t first = 0; first < rows; first += BLOCK) {
-        int64_t block = rows - first < BLOCK ? rows - first : BLOCK, before = kept;
-        const float *above = d_outputs + first * layers[count - 1].outputs;
-        float *d_weight = sums + weights, *end = gradients + weights + biases;
-        for (int64_t l = count - 1; l >= 0; l--) {
+        int64_t block = rows - first < BLOCK ? rows - first : BLOCK, last = count - 1, before = columns;
+        const float *above = d_outputs + first * layers[last].outputs;
+        float *d_weight = sums + weights, *d_bias = sums + perceptron_parameters(count, layers);
+        if (layers[last].activation != LINEAR) {
+            int64_t out = layers[last].outputs;
+            before -= out;
+            slopes(layers[last].activation, block * out, kept + rows * before + first * out, slope, result);
+            for (int64_t i = 0; i < block * out; i++) two[count & 1][i] = above[i] * slope[i];
+            above = two[count & 1];
+        }
+        for (int64_t l = last; l >= 0; l--) {
             int64_t in = layers[l].inputs, out = layers[l].outputs;
-            before -= l ? in : 0;
-            const float *seen = l ? activations + rows * before + first * in : inputs + first * in;
-            float *d_bias = end - out;
+            const float *seen = inputs + first * in;
+            if (l) {
+                before -= in;
+                seen = slopes(layers[l - 1].activation, block * in, kept + rows * before + first * in, slope, result);
+            }
+            d_bias -= out;
             for (int64_t i = 0; i < block; i++)
                 for (int64_t o = 0; o < out; o++) d_bias[o] += above[i * out + o];
-            end = d_bias - in * out;
             d_weight -= in * out;
             if (out < LANES)
                 add_product(out, in, block, (Matrix){above, 1, out}, seen, in, d_weight, in);
@@ -152,17 +206,23 @@ CLONES void perceptron_backward(int64_t rows, int64_t count, const PerceptronLay
             float *below = l ? two[l & 1] : d_inputs + first * in;
             memset(below, 0, (size_t)(block * in) * sizeof(float));
             add_product(block, in, out, (Matrix){above, out, 1}, layers[l].weight, in, below, in);
-            for (int64_t i = 0; l && i < block * in; i++) below[i] *= 1.0f - seen[i] * seen[i];
+            for (int64_t i = 0; l && i < block * in; i++) below[i] *= slope[i];
             above = below;
         }
     }
+}
+
+void perceptron_gradients(int64_t count, const PerceptronLayer *layers, const float *sums, float *gradients) {
+    const float *biases = sums + perceptron_weights(count, layers);
     for (int64_t l = 0; l < count; l++) {
         int64_t in = layers[l].inputs, out = layers[l].outputs;
         if (out < LANES)
             memcpy(gradients, sums, (size_t)(in * out) * sizeof(float));
         else
             transpose(in, out, sums, gradients);
+        memcpy(gradients + in * out, biases, (size_t)out * sizeof(float));
         sums += in * out;
-        gradients += in * out + out;
+        biases += out;
+        gradients += (in + 1) * out;
     }
 }

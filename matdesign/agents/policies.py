@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from matdesign.agents.distributions import Distribution, Head
 from matdesign.agents.memory import MEMORIES
 from matdesign.agents.normalise import RunningStatistics
-from matdesign.agents.perceptron import is_fused, perceptron
+from matdesign.agents.perceptron import Dense, is_fused, perceptron
 from matdesign.agents.team import normalised, with_summary
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "gelu": nn.GELU, "relu": nn.ReLU}
@@ -33,36 +33,37 @@ def orthogonal(layer: nn.Linear | nn.Conv2d, gain: float, generator: torch.Gener
     nn.init.zeros_(layer.bias)
 
 
-def trunk(inputs: int, hidden: Sequence[int], activation: str, generator: torch.Generator) -> nn.Sequential:
+class Perceptron(nn.Sequential):
+    """Linear layers, each with its activation behind it, or none behind the last; float32 on the CPU is done in C."""
+
+    def layers(self) -> list[Dense]:
+        """Weights and activations, as `perceptron` takes them."""
+        names = {kind: name for name, kind in ACTIVATIONS.items()}
+        layers: list[Dense] = []
+        for module in self:
+            if isinstance(module, nn.Linear):
+                layers.append(Dense(module.weight, module.bias, "linear"))
+            else:
+                layers[-1] = layers[-1]._replace(activation=names[type(module)])
+        return layers
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Rows [n, inputs] -> [n, outputs]."""
+        if len(self) and is_fused(inputs, next(self.parameters())):
+            return perceptron(inputs, self.layers())
+        for module in self:
+            inputs = module(inputs)
+        return inputs
+
+
+def trunk(inputs: int, hidden: Sequence[int], activation: str, generator: torch.Generator) -> Perceptron:
     """Layers of `hidden` sizes, each with its activation behind it."""
     layers: list[nn.Module] = []
     for size, next_size in pairwise([inputs, *hidden]):
         linear = nn.Linear(size, next_size)
         orthogonal(linear, math.sqrt(2.0), generator)
         layers += [linear, ACTIVATIONS[activation]()]
-    return nn.Sequential(*layers)
-
-
-class Perceptron(nn.Sequential):
-    """`trunk` and a linear `Output`; with tanh and in float32 on the CPU it is computed in C.
-
-    Attributes:
-        linear: the layers apart from the activations behind them.
-        is_tanh: those are all tanh.
-    """
-
-    def __init__(self, *layers: nn.Module) -> None:
-        super().__init__(*layers)
-        self.linear = tuple(layer for layer in layers if isinstance(layer, nn.Linear))
-        self.is_tanh = all(isinstance(layer, nn.Linear | nn.Tanh) for layer in layers)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Rows [n, inputs] -> [n, outputs]."""
-        if self.is_tanh and is_fused(inputs, self.linear[0].weight):
-            return perceptron(inputs, self.linear)
-        for layer in self:
-            inputs = layer(inputs)
-        return inputs
+    return Perceptron(*layers)
 
 
 def mlp(
@@ -191,12 +192,12 @@ class Policy(nn.Module, ABC):
         Returns:
             Action distribution of n rows, values [n], memory [n, memory].
         """
-        seen = self.trunk(self.inputs(encoded))
-        if self.recurrent is not None:
-            nobody = torch.zeros(1, len(seen), dtype=torch.bool, device=seen.device)
-            seen, memory = self.recurrent(seen.unsqueeze(0), memory, nobody)
-            seen = seen.squeeze(0)
-        return *self._answer(seen, encoded), memory
+        inputs = self.inputs(encoded)
+        if self.recurrent is None:
+            return *self._answer(self.trunk, inputs, encoded), memory
+        nobody = torch.zeros(1, len(inputs), dtype=torch.bool, device=inputs.device)
+        seen, memory = self.recurrent(self.trunk(inputs).unsqueeze(0), memory, nobody)
+        return *self._answer(Perceptron(), seen.squeeze(0), encoded), memory
 
     def unroll(self, encoded: Tensor, memory: Tensor, fresh: Tensor) -> tuple[Distribution, Tensor]:
         """Several steps of each row.
@@ -210,14 +211,21 @@ class Policy(nn.Module, ABC):
             Action distribution of steps * n rows, in that order, and their values [steps * n].
         """
         rows = encoded.flatten(0, 1)
-        seen = self.trunk(self.inputs(rows))
-        if self.recurrent is not None:
-            seen, _ = self.recurrent(seen.unflatten(0, fresh.shape), memory, fresh)
-            seen = seen.flatten(0, 1)
-        return self._answer(seen, rows)
+        inputs = self.inputs(rows)
+        if self.recurrent is None:
+            return self._answer(self.trunk, inputs, rows)
+        seen, _ = self.recurrent(self.trunk(inputs).unflatten(0, fresh.shape), memory, fresh)
+        return self._answer(Perceptron(), seen.flatten(0, 1), rows)
 
-    def _answer(self, seen: Tensor, encoded: Tensor) -> tuple[Distribution, Tensor]:
-        judged = seen
+    def _answer(self, shared: Perceptron, seen: Tensor, encoded: Tensor) -> tuple[Distribution, Tensor]:
+        """Distribution and values from what comes behind `shared`, layers of actor and critic."""
+        actor, critic = self.actor.layers(), self.critic.layers()
+        if len(actor) == len(critic) == 1 and not self.team and is_fused(seen, actor[0].weight):
+            # Both outputs are one layer: what is before them is read once.
+            weight, bias = torch.cat([actor[0].weight, critic[0].weight]), torch.cat([actor[0].bias, critic[0].bias])
+            outputs = perceptron(seen, [*shared.layers(), Dense(weight, bias, "linear")])
+            return self.distribution(outputs[:, :-1].contiguous(), encoded), outputs[:, -1]
+        seen = judged = shared(seen)
         if self.team:
             judged = torch.cat([seen, normalised(encoded[:, -2 * self.team :], self.statistics)], dim=1)
         return self.distribution(self.actor(seen), encoded), self.critic(judged).squeeze(-1)

@@ -65,12 +65,13 @@ static void categorical(int64_t rows, int64_t choices) {
 }
 
 /* Three layers of these inputs and outputs; `last`: the first alone. */
-static void perceptron(int64_t rows, int64_t inputs, int64_t outputs, int last) {
+static void perceptron(int64_t rows, int64_t inputs, int64_t outputs, int last, int64_t activation) {
     Random random = {13};
     int64_t sizes[] = {inputs, outputs, 17, 2}, count = last ? 1 : 3, width = sizes[count], weights = 0, kept = 0;
     PerceptronLayer layers[3];
     for (int64_t l = 0; l < count; l++) {
-        layers[l] = (PerceptronLayer){sizes[l], sizes[l + 1], numbers(sizes[l] * sizes[l + 1], 0.5f, &random),
+        layers[l] = (PerceptronLayer){sizes[l], sizes[l + 1], l + 1 < count ? activation : LINEAR,
+                                      numbers(sizes[l] * sizes[l + 1], 0.5f, &random),
                                       numbers(sizes[l + 1], 0.5f, &random)};
         weights += (sizes[l] + 1) * sizes[l + 1];
         kept += l + 1 < count ? sizes[l + 1] : 0;
@@ -78,19 +79,23 @@ static void perceptron(int64_t rows, int64_t inputs, int64_t outputs, int last) 
     float *seen = numbers(rows * inputs, 1.0f, &random), *activations = numbers(rows * kept, 0.0f, &random);
     float *given = numbers(rows * width, 0.0f, &random), *again = numbers(rows * width, 0.0f, &random);
     float *scratch = numbers(perceptron_scratch(count, layers), 0.0f, &random);
+    float *sums = numbers(weights, 1.0f, &random), *transposed = numbers(perceptron_weights(count, layers), 0.0f, &random);
     float *gradients = numbers(weights, 1.0f, &random), *d_seen = numbers(rows * inputs, 1.0f, &random);
 
-    perceptron_forward(rows, count, layers, seen, activations, given, scratch);
-    perceptron_forward(rows, count, layers, seen, NULL, again, scratch);
+    CHECK(perceptron_parameters(count, layers) == weights);
+    perceptron_transpose(count, layers, transposed);
+    perceptron_forward(rows, count, layers, transposed, seen, activations, given, scratch);
+    perceptron_forward(rows, count, layers, transposed, seen, NULL, again, scratch);
     CHECK(memcmp(given, again, (size_t)(rows * width) * sizeof(float)) == 0);
-    for (int64_t i = 0; i < rows * kept; i++) CHECK(fabsf(activations[i]) <= 1.0f);
-    perceptron_backward(rows, count, layers, seen, activations, given, gradients, NULL, scratch);
-    perceptron_backward(rows, count, layers, seen, activations, given, gradients, d_seen, scratch);
+    for (int64_t i = 0; i < rows * kept; i++) CHECK(isfinite(activations[i]));
+    perceptron_backward(rows, count, layers, seen, activations, given, sums, NULL, scratch);
+    perceptron_backward(rows, count, layers, seen, activations, given, sums, d_seen, scratch);
+    perceptron_gradients(count, layers, sums, gradients);
     for (int64_t i = 0; i < weights; i++) CHECK(isfinite(gradients[i]));
     for (int64_t i = 0; i < rows * inputs; i++) CHECK(isfinite(d_seen[i]));
 
     for (int64_t l = 0; l < count; l++) free((void *)layers[l].weight), free((void *)layers[l].bias);
-    void *all[] = {seen, activations, given, again, scratch, gradients, d_seen};
+    void *all[] = {seen, activations, given, again, scratch, sums, transposed, gradients, d_seen};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
 }
 
@@ -100,7 +105,7 @@ int main(void) {
         for (size_t j = 0; j < 4; j++) {
             recurrent(sizes[i], sizes[j], (int)(i + j) % 2);
             categorical(sizes[i], sizes[j]);
-            for (size_t k = 0; k < 4; k++) perceptron(sizes[i], sizes[j], sizes[k], (int)(i + k) % 2);
+            for (size_t k = 0; k < 4; k++) perceptron(sizes[i], sizes[j], sizes[k], (int)(i + k) % 2, TANH + (int64_t)(j + k) % 3);
         }
     puts("agents: ok");
 }
