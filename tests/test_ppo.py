@@ -487,7 +487,8 @@ def test_a_broken_loss_changes_no_parameter():
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_broken_gradient_is_named_alone_and_changes_no_parameter(bad, monkeypatch):
-    monkeypatch.setattr("matdesign.agents.policies.is_fused", lambda *_: False)  # layer by layer
+    for room in ("policies", "fused"):  # layer by layer in torch
+        monkeypatch.setattr(f"matdesign.agents.{room}.is_fused", lambda *_: False)
 
     class Broken(torch.autograd.Function):
         @staticmethod
@@ -498,8 +499,7 @@ def test_a_broken_gradient_is_named_alone_and_changes_no_parameter(bad, monkeypa
         def backward(ctx, gradient):
             return torch.full_like(gradient, bad)
 
-    task = Endless()  # and not tanh, which would be computed in C, past the hook
-    ppo = PPO(task, policy_for(task, activation="gelu"), PPOConfig())
+    ppo = PPO(task := Endless(), policy_for(task), PPOConfig())
     critic = ppo.policy.critic  # its last layer's input gets the bad gradient: the layers below it are broken
     critic[-1].register_forward_pre_hook(lambda layer, rows: (Broken.apply(rows[0]),))
     before = parameters(ppo).clone()

@@ -115,5 +115,5 @@ class _Perceptron(Function):
             *(sums.data_ptr(), None if d_inputs is None else d_inputs.data_ptr(), scratch.data_ptr()),
         )
         LIBRARY.perceptron_gradients(count, in_c, sums.data_ptr(), gradients.data_ptr())
-        parts = gradients.split([parameter.numel() for parameter in parameters])
+        parts = torch.split(gradients, [parameter.numel() for parameter in parameters])
         return d_inputs, None, *(part.view_as(whole) for part, whole in zip(parts, parameters, strict=True))
