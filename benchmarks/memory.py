@@ -23,8 +23,8 @@ SOLVED = 475.0
 TASKS = {
     "cartpole, positions alone": (("env=cartpole", "env.settings.velocities=false"), 200_000),
     "cartpole": (("env=cartpole",), 150_000),
-    "atoms cluster": (("env=atoms/cluster",), 1_000_000),
-    "atoms order": (("env=atoms/order",), 300_000),
+    "atoms cluster": (("env=atoms/cluster",), 600_000),
+    "atoms order": (("env=atoms/order",), 240_000),
 }
 
 
