@@ -40,6 +40,7 @@ from matdesign.sim import lammps
 RUNS = Path("runs/coordination")
 SEEDS = 5
 STARTS = 1000  # seed of those flown
+ONE_GOAL = "one goal"
 Settings = tuple[str, ...]
 
 
@@ -52,10 +53,10 @@ class Task:
         sign: of the figure in the table.
         settings: the environment and budget.
         credit: that ships, or fits best by its own docs.
-        same: credits that are the same as another one here.
+        same: credits that are the same as another one here, or between two others.
         episodes: flown.
         neighbours: of the settings with which neighbours are compared.
-        also: other settings under which policies are flown.
+        also: other settings, under which policies that learned with what ships, or for one goal, are flown.
     """
 
     figure: str
@@ -77,19 +78,19 @@ TASKS = {
         "perf", 1, ("env=atoms/cluster", "agent.ppo.total_agent_steps=400_000"), "mix", same=("difference",)
     ),
     "order": Task(
-        "score", -1, ("env=atoms/order", "agent.ppo.total_agent_steps=200_000"), "mix", episodes=16,
+        "score", -1, ("env=atoms/order", "agent.ppo.total_agent_steps=150_000"), "mix", episodes=16,
         neighbours=("env.settings.neighbours=12",),
         also={f"asked for {goal}": (f"env.settings.goal={goal}",) for goal in (0.3, 0.5, 0.7)},
     ),
     "neighbours": Task(
         "score", -1,
-        ("env=atoms/cluster", "agent.ppo.total_agent_steps=300_000",
+        ("env=atoms/cluster", "agent.ppo.total_agent_steps=200_000",
          *(f"env.settings.{name}={value}" for name, value in PROPERTY.items())),
         "team", episodes=128,
     ),
     "arrived": Task(
-        "perf", 1, ("env=atoms/steer", "material.structure.atoms=8", "agent.ppo.total_agent_steps=120_000"),
-        "own", same=("difference",), episodes=128,
+        "perf", 1, ("env=atoms/steer", "material.structure.atoms=8", "agent.ppo.total_agent_steps=80_000"),
+        "own", same=("mix", "difference"), episodes=128,
     ),
 }  # fmt: skip
 
@@ -104,11 +105,8 @@ def choices(task: Task) -> dict[str, Settings]:
         if task.neighbours or name != "ranked"
     }
     critic = ("agent.policy.critic=team",)
-    judged = {"critic team": critic}
-    if task.credit != "team":
-        judged["critic team, credit team"] = (*critic, "env.settings.credit=team")
-    goal = {"one goal": ("env.settings.goal=0.3",)} if task.also else {}
-    return {**credited, **seen, **judged, **goal}
+    goal = {ONE_GOAL: ("env.settings.goal=0.3",)} if task.also else {}
+    return {**credited, **seen, "critic team": critic, **goal}
 
 
 def measured(config: Config) -> dict[str, Any] | None:
@@ -120,8 +118,9 @@ def measured(config: Config) -> dict[str, Any] | None:
     return measured_settings(target, config.material.structure.build(config.material), config.material)
 
 
-def learn(task: Task, settings: Settings, seed: int, file: Path) -> dict[str, float]:
+def learn(task: Task, choice: str, seed: int, file: Path) -> dict[str, float]:
     """The figures of one training, unless they are in `file`."""
+    settings = choices(task)[choice]
     if file.exists():
         return json.loads(file.read_text())  # type: ignore[no-any-return]
     torch.set_num_threads(1)
@@ -139,7 +138,8 @@ def learn(task: Task, settings: Settings, seed: int, file: Path) -> dict[str, fl
             if ppo.agent_steps > total / 2 and f"env/{task.figure}" in figures:
                 met.append(task.sign * figures[f"env/{task.figure}"])
     found = {"while learning": statistics.fmean(met), **{f"time {part}": value for part, value in seconds.items()}}
-    for name, changes in {"": (), **task.also}.items():
+    also = task.also if choice in (f"credit {task.credit}", ONE_GOAL) else {}
+    for name, changes in {"": (), **also}.items():
         other = load([*task.settings, *(text for text in settings if "goal=" not in text), *changes])
         with open_vector(other, own_memory=True, rewarded=measured(other)) as vector:
             flight = fly(vector, ppo.policy, episodes=task.episodes, seed=STARTS + seed, deterministic=False)
@@ -161,17 +161,17 @@ def main() -> None:
     tasks = {"arrived": TASKS["arrived"]} if arguments.quick else TASKS
     seeds = range(1 if arguments.quick else own.seeds)
     jobs = {
-        (name, choice, seed): delayed(learn)(task, settings, seed, own.runs / name / choice / f"{seed}.json")
+        (name, choice, seed): delayed(learn)(task, choice, seed, own.runs / name / choice / f"{seed}.json")
         for seed in seeds
         for name, task in tasks.items()
-        for choice, settings in choices(task).items()
+        for choice in choices(task)
     }
     done = dict(zip(jobs, Parallel(n_jobs=2)(jobs.values()), strict=True))
     for name, task in tasks.items():
         references: dict[str, float] = {}
         for choice in choices(task):
             found = [done[name, choice, seed] for seed in seeds]
-            for what in ("", "while learning", *task.also):
+            for what in ("", "while learning", *(name for name in task.also if name in found[0])):
                 samples = [each[what] for each in found]
                 label, reference = f"{name}: {choice}", references.get(what)
                 value = results.add(label, what or "flown", samples, "", reference=reference)
