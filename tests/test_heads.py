@@ -57,6 +57,18 @@ def test_pictures(choices: tuple[int, ...]) -> None:
     assert torch.allclose(policy(rows[1:2])[1], values[1:2], atol=1e-5)  # a row depends on no other
 
 
+@pytest.mark.parametrize(("height", "width", "inputs"), [(20, 20, 32), (19, 40, 32 * 15 * 36), (5, 7, 32 * 3)])
+def test_small_pictures_have_small_filters(height: int, width: int, inputs: int) -> None:
+    policy = ConvolutionalPolicy((3, height, width), 1, 4)
+    rows = torch.randint(0, 256, (2, 3 * height * width), dtype=torch.uint8)
+    assert policy.inputs(policy.encode(rows)).shape == (2, inputs)
+
+
+def test_a_picture_too_small_for_filters_is_refused() -> None:
+    with pytest.raises(InputError, match="4 x 7 is too small for filters"):
+        ConvolutionalPolicy((3, 4, 7), 1, 4)
+
+
 def test_records_become_numbers() -> None:
     space = spaces.Dict(
         a=spaces.Box(-9, 9, (2,), np.dtype(">f8")), b=spaces.Discrete(3, start=5), c=spaces.MultiBinary(2)

@@ -8,12 +8,17 @@ from torch import Tensor, nn
 
 from matdesign.agents.distributions import Distribution, Head
 from matdesign.agents.policies import Policy, orthogonal
+from matdesign.errors import InputError
 
-CHANNELS = ((16, 8, 4), (32, 4, 2))  # filters, kernel, stride
+LARGE = ((16, 8, 4), (32, 4, 2))  # filters, kernel, stride
+SMALL = ((16, 3, 1), (32, 3, 1))
+LEAST_LARGE, LEAST_SMALL = 20, 5  # pixels along an edge that these take
 
 
 class ConvolutionalPolicy(Policy):
     """Two convolutions and a hidden layer shared by action and value, as in Mnih et al. 2013 (arXiv:1312.5602).
+
+    Pictures too small for those filters, with an edge below 20 pixels, are seen by filters of 3 x 3 in steps of one.
 
     Args:
         shape: of a picture, (channels, height, width), bytes; an observation is one, flattened.
@@ -24,6 +29,9 @@ class ConvolutionalPolicy(Policy):
         memory_size: as for `Policy`.
         log_sigma: as for `MLPPolicy`.
         seed: of the initial parameters.
+
+    Raises:
+        InputError: a picture with an edge below 5 pixels.
     """
 
     def __init__(
@@ -41,7 +49,9 @@ class ConvolutionalPolicy(Policy):
         generator = torch.Generator().manual_seed(seed)
         channels, height, width = self.shape = tuple(shape)
         layers: list[nn.Module] = []
-        for filters, kernel, stride in CHANNELS:
+        if min(height, width) < LEAST_SMALL:
+            raise InputError(f"a picture of {height} x {width} is too small for filters: use agent.policy.kind=mlp")
+        for filters, kernel, stride in LARGE if min(height, width) >= LEAST_LARGE else SMALL:
             convolution = nn.Conv2d(channels, filters, kernel, stride)
             orthogonal(convolution, math.sqrt(2.0), generator)
             layers += [convolution, nn.ReLU()]
