@@ -92,6 +92,26 @@ def test_gradient_equals_torch(name: str, value_clip: float, options: dict[str, 
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_collects_as_step_by_step(name: str) -> None:
+    rollouts, logs = [], []
+    for at_once in (True, False):
+        vector, policy = made(name)
+        with vector:
+            rollout = collected(vector, policy)
+            assert rollout._is_in_c()
+            if not at_once:
+                rollout._is_in_c = lambda: False
+            for _ in range(3):
+                rollout.collect(0)
+            rollouts.append(rollout)
+            logs.append(vector.log())
+            assert set(rollout.seconds) == {"environment", "forward", "copy"}
+    assert logs[0] == logs[1]
+    for figure in ("encoded", "taken", "log_probs", "values", "rewards", "terminals", "masks"):
+        assert torch.equal(getattr(rollouts[0], figure), getattr(rollouts[1], figure)), figure
+
+
 def test_threads_share_the_work() -> None:
     vector, policy = made("cartpole", envs=1200)
     with vector:

@@ -1,7 +1,9 @@
 #include "fused.h"
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "categorical.h"
 #include "functions.h"
@@ -126,20 +128,67 @@ static void draw(const FusedPolicy *p, int64_t count, const float *noise, void *
     }
 }
 
+/* As fused_act, once the scratch memory is divided and weights are transposed. */
+static void act(const FusedPolicy *p, int64_t rows, const void *encoded, const float *noise, void *taken,
+                float *log_probs, float *values, Scratch *s) {
+    int64_t dims = p->action_dims, row_bytes = p->features * (p->bytes ? 1 : (int64_t)sizeof(float));
+    int64_t taken_bytes = dims * (int64_t)(p->choices ? sizeof(int64_t) : sizeof(float));
+    for (int64_t first = 0; first < rows; first += CHUNK) {
+        int64_t count = rows - first < CHUNK ? rows - first : CHUNK;
+        see(p, count, (const char *)encoded + first * row_bytes, NULL, NULL, s);
+        perceptron_forward(count, p->critic_layers, p->critic, s->critic.transposed, s->seen, NULL, values + first,
+                           s->perceptron);
+        if (noise) draw(p, count, noise + first * dims, (char *)taken + first * taken_bytes, log_probs + first, s);
+    }
+}
+
 void fused_act(const FusedPolicy *p, int64_t rows, const void *encoded, const float *noise, void *taken,
                float *log_probs, float *values, float *scratch) {
     Scratch s;
     divided(p, scratch, &s);
     transpose(p, &s);
-    int64_t dims = p->action_dims, row_bytes = p->features * (p->bytes ? 1 : (int64_t)sizeof(float));
-    int64_t taken_bytes = dims * (int64_t)(p->choices ? sizeof(int64_t) : sizeof(float));
-    for (int64_t first = 0; first < rows; first += CHUNK) {
-        int64_t count = rows - first < CHUNK ? rows - first : CHUNK;
-        see(p, count, (const char *)encoded + first * row_bytes, NULL, NULL, &s);
-        perceptron_forward(count, p->critic_layers, p->critic, s.critic.transposed, s.seen, NULL, values + first,
-                           s.perceptron);
-        if (noise)
-            draw(p, count, noise + first * dims, (char *)taken + first * taken_bytes, log_probs + first, &s);
+    act(p, rows, encoded, noise, taken, log_probs, values, &s);
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+CLONES static int all_finite(int64_t count, const float *numbers) {
+    int broken = 0;
+    for (int64_t i = 0; i < count; i++) broken |= !(fabsf(numbers[i]) <= FLT_MAX);
+    return !broken;
+}
+
+int64_t fused_collect(const FusedPolicy *p, Vector *vector, const FusedRollout *r, double *seconds, float *scratch) {
+    int64_t rows = r->rows, columns = rows * p->action_dims, numbers = rows * p->features;
+    size_t row_bytes = (size_t)numbers * (p->bytes ? 1 : sizeof(float));
+    size_t taken_bytes = (size_t)columns * (p->choices ? sizeof(int64_t) : sizeof(float));
+    Scratch s;
+    divided(p, scratch, &s);
+    transpose(p, &s);
+    for (int64_t t = 0;; t++) {
+        char *encoded = (char *)r->encoded + (size_t)t * row_bytes, *taken = (char *)r->taken + (size_t)t * taken_bytes;
+        double start = now();
+        act(p, rows, encoded, t < r->steps ? r->noise + t * columns : NULL, taken, r->log_probs + t * rows,
+            r->values + t * rows, &s);
+        double acted = now();
+        seconds[0] += acted - start;
+        if (t == r->steps) return t;
+        for (int64_t i = 0; p->choices && i < columns; i++) ((int32_t *)r->actions)[i] = (int32_t)((int64_t *)taken)[i];
+        if (!p->choices) memcpy(r->actions, taken, taken_bytes);
+        vector_step(vector);
+        double stepped = now();
+        memcpy(r->rewards + t * rows, r->env_rewards, (size_t)rows * sizeof(float));
+        memcpy(r->terminals + t * rows, r->env_terminals, (size_t)rows);
+        memcpy(r->masks + t * rows, r->env_masks, (size_t)rows);
+        memcpy(encoded + row_bytes, r->observations, row_bytes);
+        int good = all_finite(rows, r->env_rewards) && (p->bytes || all_finite(numbers, r->observations));
+        seconds[1] += stepped - acted;
+        seconds[2] += now() - stepped;
+        if (!good) return t;
     }
 }
 

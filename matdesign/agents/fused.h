@@ -3,6 +3,7 @@
 #ifndef MATDESIGN_FUSED_H
 #define MATDESIGN_FUSED_H
 
+#include "../vector/vector.h"
 #include "perceptron.h"
 
 /* Networks for the action and for the value, behind a trunk that they share, which may have no layers. `mean` and `var`
@@ -32,6 +33,25 @@ EXPORT int64_t fused_scratch(const FusedPolicy *policy);
  * choices, else standard normal) with their log-probabilities, where `noise` is not NULL. */
 EXPORT void fused_act(const FusedPolicy *policy, int64_t rows, const void *encoded, const float *noise, void *taken,
                       float *log_probs, float *values, float *scratch);
+
+/* Buffers of a rollout: those of the environments, [rows] each, and what becomes of them, [steps, rows]. */
+typedef struct {
+    int64_t steps, rows;
+    const void *observations;
+    void *actions;
+    const float *env_rewards;
+    const uint8_t *env_terminals, *env_masks;
+    void *encoded, *taken; /* encoded and values: [steps + 1, rows] */
+    const float *noise;
+    float *log_probs, *values, *rewards;
+    uint8_t *terminals, *masks;
+} FusedRollout;
+
+/* Acts for all rows, and steps the environments, `steps` times; the first encoded rows are there. Adds the seconds of the
+ * policy, of the environments and of copying to `seconds` [3]. Returns how many steps gave finite rewards and observations
+ * only: `steps`, or it has left off behind the first that did not. */
+EXPORT int64_t fused_collect(const FusedPolicy *policy, Vector *vector, const FusedRollout *rollout, double *seconds,
+                             float *scratch);
 
 /* Of the `count` transitions numbered `chosen`, with `weights` in the loss (NULL: all 1): ratios of probabilities and
  * values; sums of the terms of the loss [5] in the order of losses.FIGURES, and of the gradient, times `share`: of the

@@ -1,6 +1,6 @@
 """Acting and PPO's gradient in one call to C each (fused.c), for policies of perceptrons in float32 on the CPU."""
 
-from ctypes import POINTER, Structure, c_float, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_double, c_float, c_int64, c_void_p
 from threading import local
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from matdesign.agents.perceptron import Layer, described, is_fused
 from matdesign.agents.policies import MLPPolicy, Policy
 from matdesign.agents.ppo_config import PPOConfig
 from matdesign.native import LIBRARY
+from matdesign.vector import Vector
 
 if TYPE_CHECKING:
     from matdesign.agents.microbatches import Estimates
@@ -31,12 +32,23 @@ class _Transitions(Structure):
     _fields_ = tuple((name, c_void_p) for name in ("encoded", "taken", "log_probs", "advantages", "values", "targets"))
 
 
+class _Rollout(Structure):
+    _fields_ = (
+        *((name, c_int64) for name in ("steps", "rows")),
+        *((name, c_void_p) for name in ("observations", "actions", "env_rewards", "env_terminals", "env_masks")),
+        *((name, c_void_p) for name in ("encoded", "taken", "noise", "log_probs", "values", "rewards")),
+        *((name, c_void_p) for name in ("terminals", "masks")),
+    )
+
+
 class _Loss(Structure):
     _fields_ = tuple((name, c_float) for name in ("clip", "value_clip", "value_coefficient", "entropy_coefficient"))
 
 
 LIBRARY.fused_scratch.argtypes, LIBRARY.fused_scratch.restype = [POINTER(_Policy)], c_int64
 LIBRARY.fused_act.argtypes, LIBRARY.fused_act.restype = [POINTER(_Policy), c_int64, *[c_void_p] * 6], None
+LIBRARY.fused_collect.argtypes = [POINTER(_Policy), c_void_p, POINTER(_Rollout), POINTER(c_double * 3), c_void_p]
+LIBRARY.fused_collect.restype = c_int64
 LIBRARY.fused_gradient.argtypes = [
     *(POINTER(_Policy), POINTER(_Transitions), POINTER(_Loss), c_int64, c_void_p, c_void_p, c_float),
     *[c_void_p] * 5,
@@ -105,6 +117,28 @@ class Fused:
         arrays = (encoded, noise, taken, log_probs, values, self._scratch())
         addresses = (None if array is None else array.data_ptr() for array in arrays)
         LIBRARY.fused_act(self._policy, len(encoded), *addresses)
+
+    def collect(self, vector: Vector, rollout: "Rollout", noise: Tensor) -> tuple[bool, list[float]]:
+        """Steps `vector`, which has a handle, through the rollout, whose first encoded rows are there.
+
+        Args:
+            vector: environments.
+            rollout: filled, up to the first reward or observation that is not finite.
+            noise: [steps, rows, action_dims], see `Distribution.at`.
+
+        Returns:
+            Whether all of it was finite; seconds of the policy, of the environments and of copying.
+        """
+        steps, rows = rollout.rewards.shape
+        seen = (vector.observations, vector.actions, vector.rewards, vector.terminals, vector.masks)
+        kept = (rollout.encoded, rollout.taken, noise, rollout.log_probs, rollout.values, rollout.rewards)
+        buffers = _Rollout(
+            *(steps, rows, *(array.ctypes.data for array in seen)),
+            *(array.data_ptr() for array in (*kept, rollout.terminals, rollout.masks)),
+        )
+        seconds = (c_double * 3)()
+        done = LIBRARY.fused_collect(self._policy, vector.handle, buffers, seconds, self._scratch().data_ptr())
+        return done == steps, list(seconds)
 
     def gradient(
         self,

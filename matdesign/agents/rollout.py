@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -19,9 +18,7 @@ from matdesign.agents.policies import Policy
 from matdesign.agents.staging import Staging
 from matdesign.agents.team import summarise
 from matdesign.errors import MatdesignError
-
-if TYPE_CHECKING:
-    from matdesign.vector import Batch
+from matdesign.vector import Batch, Vector
 
 FEWEST_ROWS = 512  # that are worth waking a thread
 
@@ -53,7 +50,7 @@ class Rollout:
 
     def __init__(
         self,
-        vector: "Batch",
+        vector: Batch,
         policy: Policy,
         steps: int,
         *,
@@ -116,6 +113,9 @@ class Rollout:
         self.encoded[0].copy_(self.encoded[-1])
         self.memory.copy_(self._remembered)
         self._draw()
+        if self._fused is not None and self.common_noise is None and self._is_in_c():
+            self._collect_in_c(agent_steps)
+            return
         parts = list(enumerate(self.vector.parts))
         # Where there are two parts, one steps while the policy acts for the other.
         for t in range(self.steps + 1):
@@ -141,6 +141,20 @@ class Rollout:
             array.to(self._device, non_blocking=True) for array in (self._rewards, self._terminals, self._masks)
         )
         self.seconds = {"environment": environment, "forward": forward, "copy": copy + clock() - start}
+
+    def _is_in_c(self) -> bool:
+        """Whether the environments are stepped in this process, and their rows are not worth several threads."""
+        every = slice(0, len(self._observations))
+        return isinstance(self.vector, Vector) and self.vector.handle is not None and len(self._pieces(every)) == 1
+
+    def _collect_in_c(self, agent_steps: int) -> None:
+        assert self._fused is not None
+        assert isinstance(self.vector, Vector)
+        is_finite, (forward, environment, copy) = self._fused.collect(self.vector, self, self._noise)
+        if not is_finite:
+            self._require_finite("reward", self._results[0], 0, agent_steps)
+            self._require_finite("observation", self._observations, 0, agent_steps)
+        self.seconds = {"environment": environment, "forward": forward, "copy": copy}
 
     def fresh(self) -> Tensor:
         """Where an agent's memory is 0 before a step, [steps, rows] bool; before the first one `memory` says so."""

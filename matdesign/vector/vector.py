@@ -107,6 +107,15 @@ class Vector(Batch):
         self._means = np.zeros(len(self.environment.log_names), np.float32)
         self._scene = interface.CScene()
 
+    @property
+    def handle(self) -> ctypes.c_void_p | None:
+        """The vector in C, for functions there that step it by themselves (`vector_step`).
+
+        None where that would leave something out: before the first reset, in two parts, and where environments call
+        Python functions, which may raise.
+        """
+        return None if self._functions or len(self.parts) > 1 else self._started
+
     def reset(self, seed: int) -> None:
         """As for `Batch`."""
         if self._handle is None:
