@@ -289,6 +289,35 @@ def test_quiet_shows_nothing_and_terminal_shows_a_panel():
         assert part in text.getvalue()
 
 
+def test_a_panel_is_drawn_once_a_second_and_on_leaving(monkeypatch):
+    now, drawn = [0.0], []
+    monkeypatch.setattr("matdesign.agents.dashboard.time.monotonic", lambda: now[0])
+    with dashboard(io.StringIO(), terminal=True) as show:
+        monkeypatch.setattr(show, "_panel", lambda: drawn.append(int(show._recent[-1]["iteration"])) or "")
+        for number in range(1, 25):
+            show(iteration(number))
+            now[0] += 0.125
+    assert drawn == [1, 9, 17, 24]
+
+
+def test_evaluations_stay_on_the_panel_and_only_told_times_are_shared_out():
+    text = io.StringIO()
+    figures = {"time/copy": 0.25, "evaluation/deterministic/score": 0.75, "evaluation/stochastic/perf": 0.5}
+    with dashboard(text) as show:
+        show(iteration(1, **figures))
+        show(iteration(2))
+    assert "copy 11 %" in text.getvalue()  # 0.25 of 2.25
+    assert "evaluation" not in text.getvalue().split("deterministic/score")[0]
+    assert text.getvalue().splitlines()[-1].endswith("  deterministic/score 0.75")
+    text = io.StringIO()
+    with dashboard(text, terminal=True) as show:
+        show(iteration(1, **figures))
+        show(iteration(2))
+    panel = text.getvalue().split("a run")[-1]
+    for part in ("deterministic/score", "stochastic/perf", "copy"):
+        assert part in panel
+
+
 def test_time_limit_decides_progress_and_eta_where_it_comes_first():
     with dashboard(io.StringIO(), quiet=True, time_limit=5.0) as show:
         for number in (1, 2, 3, 4):

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 LINE_EVERY = 10.0  # seconds between two plain lines
+PANEL_EVERY = 1.0  # seconds between two panels: drawing one takes some milliseconds, as long as a short iteration
 SPEED_WINDOW = 20  # iterations over which speed and shares of time are averaged
 SHARES = ("environment", "forward", "copy", "learn", "evaluation", "other")
 
@@ -62,7 +63,7 @@ class Dashboard:
         self._console = console or Console()
         self._recent: deque[Mapping[str, float]] = deque(maxlen=SPEED_WINDOW)
         self._known: dict[str, float] = {}  # the last value of each figure that not every iteration has
-        self._line_due = 0.0
+        self._due = 0.0
         live = self._console.is_terminal and not quiet
         self._live = Live(console=self._console, auto_refresh=False) if live else None
 
@@ -72,20 +73,24 @@ class Dashboard:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self._recent:
+            self._draw()
         if self._live:
             self._live.stop()
-        elif self._recent and not self._quiet:
-            self._print_line()
 
     def __call__(self, row: Mapping[str, float]) -> None:
         """Takes in one iteration's figures (see `matdesign.agents.train.train`)."""
         self._recent.append(row)
         self._known |= {name: value for name, value in row.items() if name.startswith(("env/", "evaluation/"))}
+        if time.monotonic() >= self._due:
+            self._draw()
+            self._due = time.monotonic() + (PANEL_EVERY if self._live else LINE_EVERY)
+
+    def _draw(self) -> None:
         if self._live:
             self._live.update(self._panel(), refresh=True)
-        elif not self._quiet and time.monotonic() >= self._line_due:
+        elif not self._quiet:
             self._print_line()
-            self._line_due = time.monotonic() + LINE_EVERY
 
     @property
     def done(self) -> float:
