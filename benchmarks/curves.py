@@ -90,7 +90,7 @@ def train(case: Case, seed: int) -> dict[str, Any]:
         with (run / "metrics.csv").open() as file:
             rows = list(csv.DictReader(file))
         evaluation = json.loads((run / "evaluation.json").read_text())
-    ended = [row for row in rows if row["env/episodes"]]
+    ended = [row for row in rows if float(row["env/episodes"]) > 0]
     steps, episodes, values = (
         np.array([float(row[name]) for row in ended]) for name in ("agent_steps", "env/episodes", f"env/{case.figure}")
     )
