@@ -3,7 +3,7 @@
 python benchmarks/foundation.py [--quick] [--json FILE] [--runs FOLDER]     twelve minutes of one core; quick: one
 
 Thirteen argon-like atoms learn to find the ground state, `matdesign train` with what ships but for the agent-steps.
-`perf` is the fraction of 400 episodes of the mean policy that end in the ground state, `score` minus the energy of an
+`perf` is the fraction of 200 episodes of the mean policy that end in the ground state, `score` minus the energy of an
 atom after relaxation, epsilon (the ground state: 3.40975); each sample is one training seed. The foundation is the
 project at commit FOUNDATION, checked out and compiled in --runs; its training, start and end included, and today's run
 in turn, on one thread each. References are the foundation's figures at as many agent-steps. Finished trainings are not
@@ -52,7 +52,7 @@ def trained(sources: Path, folder: Path, seed: int, budget: int) -> dict[str, fl
         subprocess.run(["rm", "-rf", folder], check=True)
         asked = (f"output={folder}", "quiet=true", f"seed={seed}", f"agent.ppo.total_agent_steps={budget}")
         seconds = matdesign(sources, "train", *asked, "evaluation.episodes=32")
-        matdesign(sources, "evaluate", str(folder), "quiet=true", "evaluation.episodes=400")
+        matdesign(sources, "evaluate", str(folder), "quiet=true", "evaluation.episodes=200")
         figures = json.loads((folder / "evaluation.json").read_text())
         found.write_text(json.dumps({"perf": figures["perf"], "score": figures["score"], "seconds": seconds}))
     return json.loads(found.read_text())
