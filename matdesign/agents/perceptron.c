@@ -8,6 +8,8 @@
 enum { BLOCK = 64, LANES = 16 };
 
 typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef float HalfLanes __attribute__((vector_size(2 * LANES), aligned(4), may_alias));
+typedef float QuarterLanes __attribute__((vector_size(LANES), aligned(4), may_alias));
 
 /* No function takes or gives Lanes: without the instructions for them there is no register to pass them in. */
 #define LANES_AT(place) (*(Lanes *)(place))
@@ -44,12 +46,17 @@ INLINE void strip(int width, int64_t rows, int64_t depth, Matrix a, const float 
     for (; i < rows; i++, a.at += a.row) tile(1, width, depth, a, b, b_row, c + i * c_row, c_row);
 }
 
-/* c [rows, columns] += a [rows, depth] b [depth, columns]. */
-INLINE void add_product(int64_t rows, int64_t columns, int64_t depth, Matrix a, const float *b, int64_t b_row, float *c,
+/* c [rows, columns] += a [rows, depth] b [depth, columns]. The columns of b that are read together may lie together, in
+ * `panels`: in rows at a distance of a power of two they would drive each other from the cache. */
+INLINE void add_product(int64_t rows, int64_t columns, int64_t depth, Matrix a, const float *b, int panels, float *c,
                         int64_t c_row) {
-    int64_t j = 0;
-    for (; j + 4 * LANES <= columns; j += 4 * LANES) strip(4, rows, depth, a, b + j, b_row, c + j, c_row);
-    for (; j + LANES <= columns; j += LANES) strip(1, rows, depth, a, b + j, b_row, c + j, c_row);
+    int64_t j = 0, apart = panels ? depth : 1;
+    for (; j + 4 * LANES <= columns; j += 4 * LANES)
+        strip(4, rows, depth, a, b + j * apart, panels ? 4 * LANES : columns, c + j, c_row);
+    for (; j + LANES <= columns; j += LANES)
+        strip(1, rows, depth, a, b + j * apart, panels ? LANES : columns, c + j, c_row);
+    int64_t b_row = panels ? columns - j : columns;
+    b += j * apart - j;
     for (int64_t i = 0; j < columns && i < rows; i++) {
         for (int64_t k = 0; k < depth; k++) {
             float factor = a.at[i * a.row + k * a.column];
@@ -66,8 +73,11 @@ INLINE void add_dots(int64_t rows, int64_t columns, int64_t depth, const float *
             Lanes sums = {0};
             int64_t k = 0;
             for (; k + LANES <= depth; k += LANES) sums += CONST_LANES_AT(x + k) * CONST_LANES_AT(y + k);
-            float total = 0.0f;
-            for (int lane = 0; lane < LANES; lane++) total += sums[lane];
+            const HalfLanes *halves = (const HalfLanes *)&sums;
+            HalfLanes half = halves[0] + halves[1];
+            const QuarterLanes *quarters = (const QuarterLanes *)&half;
+            QuarterLanes four = quarters[0] + quarters[1];
+            float total = (four[0] + four[1]) + (four[2] + four[3]);
             for (; k < depth; k++) total += x[k] * y[k];
             c[i * columns + j] += total;
         }
@@ -102,8 +112,12 @@ INLINE void transpose(int64_t rows, int64_t columns, const float *from, float *t
 
 void perceptron_transpose(int64_t count, const PerceptronLayer *layers, float *transposed) {
     for (int64_t l = 0; l < count; l++) {
-        if (layers[l].outputs >= LANES) transpose(layers[l].outputs, layers[l].inputs, layers[l].weight, transposed);
-        transposed += layers[l].inputs * layers[l].outputs;
+        int64_t in = layers[l].inputs, out = layers[l].outputs, width = 4 * LANES;
+        for (int64_t o = 0; o < out; o += width) { /* the panels of add_product */
+            width = out - o >= 4 * LANES ? 4 * LANES : out - o >= LANES ? LANES : out - o;
+            transpose(width, in, layers[l].weight + o * in, transposed + o * in);
+        }
+        transposed += in * out;
     }
 }
 
@@ -159,7 +173,7 @@ CLONES void perceptron_forward(int64_t rows, int64_t count, const PerceptronLaye
             if (out < LANES)
                 add_dots(block, out, in, seen, layers[l].weight, into);
             else
-                add_product(block, out, in, (Matrix){seen, in, 1}, weights, out, into, out);
+                add_product(block, out, in, (Matrix){seen, in, 1}, weights, 1, into, out);
             activate(activation, block * out, into, result);
             seen = result;
             weights += in * out;
@@ -199,13 +213,13 @@ CLONES void perceptron_backward(int64_t rows, int64_t count, const PerceptronLay
                 for (int64_t o = 0; o < out; o++) d_bias[o] += above[i * out + o];
             d_weight -= in * out;
             if (out < LANES)
-                add_product(out, in, block, (Matrix){above, 1, out}, seen, in, d_weight, in);
+                add_product(out, in, block, (Matrix){above, 1, out}, seen, 0, d_weight, in);
             else
-                add_product(in, out, block, (Matrix){seen, 1, in}, above, out, d_weight, out);
+                add_product(in, out, block, (Matrix){seen, 1, in}, above, 0, d_weight, out);
             if (l == 0 && !d_inputs) break;
             float *below = l ? two[l & 1] : d_inputs + first * in;
             memset(below, 0, (size_t)(block * in) * sizeof(float));
-            add_product(block, in, out, (Matrix){above, out, 1}, layers[l].weight, in, below, in);
+            add_product(block, in, out, (Matrix){above, out, 1}, layers[l].weight, 0, below, in);
             for (int64_t i = 0; l && i < block * in; i++) below[i] *= slope[i];
             above = below;
         }
