@@ -12,6 +12,9 @@
 
 /* Rows that are taken through everything before the next ones: what is kept of them fits into a core's cache. */
 enum { CHUNK = 256 };
+
+/* Rows between asking memory for one and its use. */
+enum { AHEAD = 16 };
 enum { POLICY, VALUE, ENTROPY, CLIP_FRACTION, KL, TERMS };
 
 /* Parts of the scratch memory, in floats; each begins at a multiple of 16. */
@@ -85,7 +88,12 @@ static void transpose(const FusedPolicy *p, Scratch *s) {
 /* The chosen rows (NULL: all in order), normalised as in normalise.py. */
 CLONES static void normalise(const FusedPolicy *p, int64_t rows, const void *encoded, const int64_t *chosen, Scratch *s) {
     for (int64_t f = 0; f < p->features; f++) s->scale[f] = 1.0f / sqrtf(p->var[f] + 1e-4f);
+    int64_t row_bytes = p->features * (p->bytes ? 1 : (int64_t)sizeof(float));
     for (int64_t i = 0; i < rows; i++) {
+        if (chosen && i + AHEAD < rows) {
+            const char *next = (const char *)encoded + chosen[i + AHEAD] * row_bytes;
+            for (int64_t byte = 0; byte < row_bytes + 63; byte += 64) __builtin_prefetch(next + byte);
+        }
         int64_t row = (chosen ? chosen[i] : i) * p->features;
         const float *numbers = (const float *)encoded + row, *mean = p->mean, *scale = s->scale;
         const uint8_t *bytes = (const uint8_t *)encoded + row;
@@ -232,41 +240,54 @@ static void answer(const FusedPolicy *p, int64_t count, Scratch *s, float *d_log
     }
 }
 
+INLINE void pick(int64_t count, const int64_t *chosen, const float *from, float *to) {
+    for (int64_t i = 0; i < count; i++) to[i] = from[chosen[i]];
+}
+
 /* Adds the terms of the loss, and writes its gradients with respect to log-probabilities, entropies and values. */
-static void lose(const FusedPolicy *p, const FusedTransitions *t, const FusedLoss *loss, int64_t count,
-                 const int64_t *chosen, const float *weights, float share, double *terms, float *ratios,
-                 const float *values, Scratch *s) {
+CLONES static void lose(const FusedPolicy *p, const FusedTransitions *t, const FusedLoss *loss, int64_t count,
+                        const int64_t *chosen, const float *weights, float share, double *terms, float *ratios,
+                        const float *values, Scratch *s) {
     int64_t dims = p->action_dims;
-    float low = 1.0f - loss->clip, high = 1.0f + loss->clip, limit = loss->value_clip;
+    float low = 1.0f - loss->clip, high = 1.0f + loss->clip, limit = loss->value_clip > 0.0f ? loss->value_clip : INFINITY;
+    float log_ratio[CHUNK], entropy[CHUNK], advantage[CHUNK], before[CHUNK], target[CHUNK], d_log_prob[CHUNK];
+    float part[TERMS][CHUNK];
+    pick(count, chosen, t->log_probs, log_ratio);
+    pick(count, chosen, t->advantages, advantage);
+    pick(count, chosen, t->values, before);
+    pick(count, chosen, t->targets, target);
     for (int64_t i = 0; i < count; i++) {
-        float log_ratio = -t->log_probs[chosen[i]], entropy = 0.0f, advantage = t->advantages[chosen[i]];
-        for (int64_t d = 0; d < dims; d++) log_ratio += s->log_prob[i * dims + d], entropy += s->entropy[i * dims + d];
-        float weight = weights ? weights[i] : 1.0f, of_all = share * weight;
-        log_ratio = weight == 0.0f ? 0.0f : log_ratio; /* whatever the dead see */
-        float ratio = exponential(log_ratio), clipped = ratio < low ? low : ratio > high ? high : ratio;
-        float rewarded = ratio * advantage, least = clipped * advantage;
-        int is_followed = rewarded <= least;
-        float error = values[i] - t->targets[chosen[i]], d_value = error;
-        if (limit > 0.0f) {
-            float before = t->values[chosen[i]], change = values[i] - before;
-            float near = before + (change < -limit ? -limit : change > limit ? limit : change) - t->targets[chosen[i]];
-            if (near * near > error * error) {
-                error = near;
-                d_value = change < -limit || change > limit ? 0.0f : near;
-            }
-        }
-        ratios[i] = ratio;
-        terms[POLICY] -= weight * (is_followed ? rewarded : least);
-        terms[VALUE] += weight * (0.5f * error * error);
-        terms[ENTROPY] += weight * entropy;
-        terms[CLIP_FRACTION] += weight * (ratio != clipped);
-        terms[KL] += weight * (ratio - 1.0f - log_ratio);
-        s->d_value[i] = of_all * loss->value_coefficient * d_value;
-        for (int64_t d = 0; d < dims; d++) {
-            s->d_log_prob[i * dims + d] = is_followed ? -of_all * rewarded : 0.0f;
-            s->d_entropy[i * dims + d] = -of_all * loss->entropy_coefficient;
-        }
+        float log_prob = 0.0f;
+        entropy[i] = 0.0f;
+        for (int64_t d = 0; d < dims; d++) log_prob += s->log_prob[i * dims + d], entropy[i] += s->entropy[i * dims + d];
+        log_ratio[i] = log_prob - log_ratio[i];
     }
+    INDEPENDENT
+    for (int64_t i = 0; i < count; i++) {
+        float weight = weights ? weights[i] : 1.0f, of_all = share * weight;
+        float change = weight == 0.0f ? 0.0f : log_ratio[i]; /* whatever the dead see */
+        float ratio = exponential(change), clipped = ratio < low ? low : ratio > high ? high : ratio;
+        float rewarded = ratio * advantage[i], least = clipped * advantage[i];
+        float error = values[i] - target[i], moved = values[i] - before[i];
+        float held = moved < -limit ? -limit : moved > limit ? limit : moved, near = before[i] + held - target[i];
+        /* The larger error counts; where the value is held it has no gradient. */
+        int is_near = limit < INFINITY && near * near > error * error;
+        float counted = is_near ? near : error;
+        ratios[i] = ratio;
+        part[POLICY][i] = -weight * (rewarded <= least ? rewarded : least);
+        part[VALUE][i] = weight * (0.5f * counted * counted);
+        part[ENTROPY][i] = weight * entropy[i];
+        part[CLIP_FRACTION][i] = ratio != clipped ? weight : 0.0f;
+        part[KL][i] = weight * (ratio - 1.0f - change);
+        s->d_value[i] = of_all * loss->value_coefficient * (is_near && held != moved ? 0.0f : counted);
+        d_log_prob[i] = rewarded <= least ? -of_all * rewarded : 0.0f;
+        entropy[i] = -of_all * loss->entropy_coefficient;
+    }
+    for (int term = 0; term < TERMS; term++)
+        for (int64_t i = 0; i < count; i++) terms[term] += (double)part[term][i];
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t d = 0; d < dims; d++)
+            s->d_log_prob[i * dims + d] = d_log_prob[i], s->d_entropy[i * dims + d] = entropy[i];
 }
 
 static void clear(float *sums, int64_t count, const PerceptronLayer *layers) {
