@@ -32,7 +32,10 @@ class RunningStatistics(nn.Module):
         n = rows.shape[0]
         if n == 0:
             return
-        var, mean = torch.var_mean(rows.to(self.mean.dtype), dim=0, correction=0)
+        rows = rows.to(self.mean.dtype)
+        weights = rows.new_full((1, n), 1.0 / n)  # a product of matrices: many times faster than torch.var_mean
+        mean = (weights @ rows)[0]
+        var = (weights @ (rows - mean).square_())[0]
         new = (n / (self.count + n)).to(mean.dtype)  # the share of the new rows
         shift = mean - self.mean
         self.var.lerp_(var, new).addcmul_(shift * shift, new * (1 - new))

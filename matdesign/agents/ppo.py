@@ -26,6 +26,8 @@ from matdesign.errors import InputError, MatdesignError
 if TYPE_CHECKING:
     from matdesign.vector import Batch
 
+GATHERED_AT_ONCE = 8192  # rows of observations whose statistics are taken: they fit in the cache
+
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -193,7 +195,10 @@ class PPO:
         self.optimizer.drop_gradients()
 
         if gathering:
-            self.policy.update_statistics(rollout.encoded[:-1][live])
+            part = -(-GATHERED_AT_ONCE // live.shape[1])  # steps
+            for seen, alive in zip(rollout.encoded[:-1].split(part), live.split(part), strict=True):
+                which = alive.flatten().nonzero().squeeze(-1)
+                self.policy.update_statistics(seen.flatten(0, 1).index_select(0, which))
         self.agent_steps += int(live.sum())
         self.iterations += 1
         means = torch.stack(sums).mean(0).tolist() if sums else [0.0] * len(FIGURES)
