@@ -24,6 +24,11 @@ CLONES double adam_norm(int64_t count, const AdamParameter *parameters, const fl
     return sqrt(total);
 }
 
+void adam_scale(int64_t count, const AdamParameter *parameters, float *const *gradients, float factor) {
+    for (int64_t p = 0; p < count; p++)
+        for (int64_t i = 0; gradients[p] && i < parameters[p].size; i++) gradients[p][i] *= factor;
+}
+
 CLONES void adam_step(int64_t count, const AdamParameter *parameters, const float *const *gradients,
                       double learning_rate, double epsilon, double weight_decay) {
     for (int64_t p = 0; p < count; p++) {

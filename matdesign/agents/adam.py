@@ -1,7 +1,8 @@
 """AdamW on the CPU in one call to C (adam.c), for parameters in float32."""
 
 from collections.abc import Mapping, Sequence
-from ctypes import POINTER, Structure, c_double, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_double, c_float, c_int64, c_void_p
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ class _Parameter(Structure):
 
 _ARGUMENTS: list[Any] = [c_int64, POINTER(_Parameter), c_void_p]
 LIBRARY.adam_norm.argtypes, LIBRARY.adam_norm.restype = _ARGUMENTS, c_double
+LIBRARY.adam_scale.argtypes, LIBRARY.adam_scale.restype = [*_ARGUMENTS, c_float], None
 LIBRARY.adam_step.argtypes, LIBRARY.adam_step.restype = [*_ARGUMENTS, c_double, c_double, c_double], None
 
 
@@ -42,23 +44,32 @@ class Adam:
         self._described = (_Parameter * len(parameters))(
             *(_Parameter(p.numel(), p.data_ptr(), *(state[p][name].data_ptr() for name in names)) for p in parameters)
         )
+        self._gradients: list[Tensor | None] = []
+        self._addresses = (c_void_p * len(parameters))()
 
     def norm(self) -> float:
         """Euclidean norm of all gradients together."""
-        norm: float = LIBRARY.adam_norm(len(self._parameters), self._described, self._gradients())
+        norm: float = LIBRARY.adam_norm(len(self._parameters), self._described, self._gradients_in_c())
         return norm
+
+    def scale(self, factor: float) -> None:
+        """Multiplies all gradients."""
+        LIBRARY.adam_scale(len(self._parameters), self._described, self._gradients_in_c(), factor)
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """One step down the gradients; parameters without one stay as they are."""
         numbers = (learning_rate, self._epsilon, self._weight_decay)
-        LIBRARY.adam_step(len(self._parameters), self._described, self._gradients(), *numbers)
+        LIBRARY.adam_step(len(self._parameters), self._described, self._gradients_in_c(), *numbers)
         torch.autograd.graph.increment_version(self._parameters)
 
-    def _gradients(self) -> Any:
-        addresses = (c_void_p * len(self._parameters))()
-        for index, parameter in enumerate(self._parameters):
-            if parameter.grad is not None:
-                parameter.grad = parameter.grad.contiguous()
-                addresses[index] = parameter.grad.data_ptr()
-        return addresses
+    def _gradients_in_c(self) -> Any:
+        """Addresses of the gradients, found anew where they are other ones than the last time."""
+        gradients = [parameter.grad for parameter in self._parameters]
+        if any(a is not b for a, b in zip_longest(gradients, self._gradients)):
+            for index, parameter in enumerate(self._parameters):
+                if parameter.grad is not None:
+                    parameter.grad = parameter.grad.contiguous()
+                self._addresses[index] = None if parameter.grad is None else parameter.grad.data_ptr()
+            self._gradients = [parameter.grad for parameter in self._parameters]
+        return self._addresses

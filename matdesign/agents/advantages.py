@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from matdesign.agents.accumulation import accumulate
+
 
 def advantages_and_targets(
     rewards: Tensor,
@@ -47,17 +49,11 @@ def advantages_and_targets(
     """
     deltas = (rewards + gamma * values[1:] * ~terminals - values[:-1]) * masks
     decay = gamma * gae_lambda * masks.to(rewards.dtype)
-    advantages = torch.empty_like(rewards)
-    following = torch.zeros_like(rewards[0])  # target - value of the next step
+    nothing = torch.zeros_like(rewards[0])  # follows the last step
     if ratios is None:
-        for t in range(len(rewards) - 1, -1, -1):
-            torch.addcmul(deltas[t], decay[t], following, out=advantages[t])
-            following = advantages[t]
+        advantages = accumulate(deltas, decay, nothing, backwards=True)
         return advantages, advantages + values[:-1]
     rho, c = ratios.clamp(max=clip_rho), ratios.clamp(max=clip_c)
-    targets = torch.empty_like(rewards)
-    for t in range(len(rewards) - 1, -1, -1):
-        torch.addcmul(deltas[t], decay[t], following, out=advantages[t])
-        following = rho[t] * deltas[t] + c[t] * decay[t] * following
-        targets[t] = following
-    return advantages, targets + values[:-1]
+    corrections = accumulate(rho * deltas, c * decay, nothing, backwards=True)  # target - value
+    following = torch.cat([corrections[1:], nothing.unsqueeze(0)])
+    return deltas + decay * following, corrections + values[:-1]

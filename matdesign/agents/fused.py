@@ -89,6 +89,10 @@ class Fused:
             *map(described, networks),
         )
         self._of_thread = local()
+        # In one place, which the optimiser need not look for.
+        self._gradient = torch.empty(sum(self._sizes))
+        parts = torch.split(self._gradient, self._sizes)
+        self._gradients = [part.view_as(parameter) for part, parameter in zip(parts, self._parameters, strict=True)]
 
     def _scratch(self) -> Tensor:
         """Memory of the thread that asks, for the length of a call."""
@@ -174,7 +178,8 @@ class Fused:
         LIBRARY.fused_gradient(self._policy, transitions, loss, len(chosen), *which, share, *addresses)
         return terms, ratios, values, gradient
 
-    def set_gradient(self, gradient: Tensor) -> None:
-        """Makes it that of the policy's parameters."""
-        for parameter, part in zip(self._parameters, torch.split(gradient, self._sizes), strict=True):
-            parameter.grad = part.view_as(parameter)
+    def set_gradient(self, parts: list[Tensor]) -> None:
+        """Makes the sum of these gradients that of the policy's parameters."""
+        torch.sum(torch.stack(parts), 0, out=self._gradient)
+        for parameter, part in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = part

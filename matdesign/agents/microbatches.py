@@ -90,7 +90,7 @@ class Microbatches:
             `pick` shapes them.
         """
         live = self.pick(self.rollout.masks, chosen)
-        share = 1.0 / max(1, int(live.sum()))
+        share = 1.0 / max(1, int(live.sum()) if self.of_rows else len(chosen))
         if self._fused is not None:
             return self._descend_fused(chosen, weights, live, share, estimates, entropy_coefficient)
         self._fresh = self.rollout.fresh() if self.of_rows else None
@@ -136,7 +136,7 @@ class Microbatches:
 
         results = self._lanes.run(piece, range(0, len(chosen), size))
         terms, ratios, values, gradients = zip(*results, strict=True)
-        fused.set_gradient(torch.stack(gradients).sum(0))
+        fused.set_gradient(list(gradients))
         return torch.stack(terms).sum(0), torch.cat(ratios).view(live.shape), torch.cat(values).view(live.shape)
 
     def _terms(self, part: Tensor, weights: Tensor | None, estimates: Estimates) -> tuple[Tensor, Tensor, Tensor]:

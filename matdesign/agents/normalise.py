@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from matdesign.agents.accumulation import accumulate
+
 
 class RunningStatistics(nn.Module):
     """Mean and (population) variance of every row seen so far, merged batch by batch.
@@ -79,10 +81,8 @@ class ReturnScale(nn.Module):
             rewards: [steps, rows] float.
             masks: [steps, rows] bool; where 0, as in the reset after an episode, the return is 0 and not counted.
         """
-        returns = torch.empty_like(rewards)
-        for t in range(len(rewards)):
-            returns[t] = (self.gamma * self.running + rewards[t]) * masks[t]
-            self.running.copy_(returns[t])
+        returns = accumulate(rewards * masks, self.gamma * masks, self.running, backwards=False)
+        self.running.copy_(returns[-1])
         self.statistics.update(returns[masks].unsqueeze(-1))
 
     def restart(self) -> None:

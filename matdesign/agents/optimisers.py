@@ -72,7 +72,11 @@ class Optimiser:
 
     def clip(self, norm: float, most: float) -> None:
         """Scales the gradients, whose norm is `norm`, so that it is at most `most`."""
-        if norm > most:
+        if norm <= most:
+            return
+        if self._in_c is not None:
+            self._in_c.scale(most / norm)
+        else:
             for parameter in self._parameters:
                 if parameter.grad is not None:
                     parameter.grad.mul_(most / norm)

@@ -2,7 +2,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "../../matdesign/agents/accumulation.h"
+#include "../../matdesign/agents/adam.h"
 #include "../../matdesign/agents/categorical.h"
+#include "../../matdesign/agents/fused.h"
 #include "../../matdesign/agents/perceptron.h"
 #include "../../matdesign/agents/recurrent.h"
 #include "check.h"
@@ -99,13 +102,101 @@ static void perceptron(int64_t rows, int64_t inputs, int64_t outputs, int last, 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
 }
 
+extern const Environment environment_cartpole, environment_drone_swarm;
+
+/* Three layers on `inputs` numbers. */
+static void network(PerceptronLayer *layers, int64_t inputs, int64_t outputs, Random *random) {
+    int64_t sizes[] = {inputs, 20, 16, outputs};
+    for (int l = 0; l < 3; l++)
+        layers[l] = (PerceptronLayer){sizes[l], sizes[l + 1], l < 2 ? TANH : LINEAR,
+                                      numbers(sizes[l] * sizes[l + 1], 0.3f, random), numbers(sizes[l + 1], 0.3f, random)};
+}
+
+/* A rollout in an environment, the gradient of some of its transitions and a step of the optimiser. */
+static void learn(const Environment *environment, int64_t envs, int64_t steps, float value_clip) {
+    Fixture f;
+    CHECK(fixture_open(&f, environment, NULL, 0, envs, 1) == 0);
+    vector_reset(f.vector, 3);
+    Random random = {17};
+    int64_t features = f.spaces.features, dims = f.spaces.action_dims, choices = f.spaces.choices, rows = f.rows;
+    int64_t all = steps * rows, bytes = f.spaces.bytes;
+    PerceptronLayer actor[3], critic[3];
+    network(actor, features, dims * (choices ? choices : 1), &random);
+    network(critic, features, 1, &random);
+    float *mean = numbers(features, 0.1f, &random), *var = numbers(features, 0.0f, &random);
+    float *log_sigma = numbers(dims, 0.5f, &random);
+    FusedPolicy policy = {features, bytes, dims, choices, 0, 3, 3, mean, var, log_sigma, NULL, actor, critic};
+    float *scratch = numbers(fused_scratch(&policy), 0.0f, &random), *noise = numbers(all * dims, 0.0f, &random);
+    for (int64_t i = 0; i < all * dims; i++) noise[i] = (float)random_uniform(&random);
+
+    char *encoded = malloc(fixture_observation_bytes(&f) * (size_t)(steps + 1));
+    void *taken = malloc((size_t)(all * dims) * (choices ? sizeof(int64_t) : sizeof(float)));
+    float *log_probs = numbers(all, 0.0f, &random), *values = numbers(all + rows, 0.0f, &random);
+    float *rewards = numbers(all, 0.0f, &random);
+    uint8_t *terminals = malloc((size_t)all), *masks = malloc((size_t)all);
+    memcpy(encoded, f.observations, fixture_observation_bytes(&f));
+    FusedRollout rollout = {steps, rows, f.observations, f.actions, f.rewards, f.terminals, f.masks, encoded, taken,
+                            noise, log_probs, values, rewards, terminals, masks};
+    double seconds[3] = {0};
+    CHECK(fused_collect(&policy, f.vector, &rollout, seconds, scratch) == steps);
+    for (int64_t i = 0; i < all; i++) CHECK(log_probs[i] < 10.0f && isfinite(values[i]) && isfinite(rewards[i]));
+    f.rewards[rows - 1] = NAN; /* which the next step overwrites */
+    CHECK(fused_collect(&policy, f.vector, &rollout, seconds, scratch) == steps);
+
+    int64_t count = all / 2, size = perceptron_parameters(3, actor) + perceptron_parameters(3, critic) + (choices ? 0 : dims);
+    int64_t *chosen = malloc((size_t)count * sizeof(int64_t));
+    for (int64_t i = 0; i < count; i++) chosen[i] = all - 1 - 2 * i;
+    float *advantages = numbers(all, 1.0f, &random), *targets = numbers(all, 1.0f, &random), terms[5];
+    float *ratios = numbers(count, 0.0f, &random), *now = numbers(count, 0.0f, &random);
+    float *weights = numbers(count, 1.0f, &random), *gradient = numbers(size, 0.0f, &random);
+    FusedTransitions transitions = {encoded, taken, log_probs, advantages, values, targets};
+    FusedLoss loss = {0.2f, value_clip, 0.5f, 0.01f};
+    fused_gradient(&policy, &transitions, &loss, count, chosen, value_clip > 0.0f ? weights : NULL, 1.0f / (float)count,
+                   terms, ratios, now, gradient, scratch);
+    for (int64_t i = 0; i < count; i++) CHECK(fabsf(ratios[i] - 1.0f) < 1e-4f);
+    for (int64_t i = 0; i < size; i++) CHECK(isfinite(gradient[i]));
+
+    float *means = numbers(size, 0.0f, &random), *squares = numbers(size, 0.0f, &random), counter = 0.0f;
+    float *parameters = numbers(size, 1.0f, &random), *steered[] = {gradient};
+    AdamParameter parameter = {size, parameters, means, squares, &counter};
+    double norm = adam_norm(1, &parameter, (const float *const *)steered);
+    CHECK(norm > 0.0);
+    adam_scale(1, &parameter, steered, (float)(1.0 / norm));
+    CHECK(fabs(adam_norm(1, &parameter, (const float *const *)steered) - 1.0) < 1e-4);
+    adam_step(1, &parameter, (const float *const *)steered, 1e-3, 1e-5, 0.1);
+    CHECK(counter == 1.0f);
+    for (int64_t i = 0; i < size; i++) CHECK(isfinite(parameters[i]));
+
+    for (int l = 0; l < 3; l++) {
+        free((void *)actor[l].weight), free((void *)actor[l].bias);
+        free((void *)critic[l].weight), free((void *)critic[l].bias);
+    }
+    void *memory[] = {mean, var, log_sigma, scratch, noise, encoded, taken, log_probs, values, rewards, terminals, masks,
+                      chosen, advantages, targets, ratios, now, weights, gradient, means, squares, parameters};
+    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++) free(memory[i]);
+    fixture_close(&f);
+}
+
+static void sums(int64_t steps, int64_t rows) {
+    Random random = {19};
+    float *terms = numbers(steps * rows, 1.0f, &random), *factors = numbers(steps * rows, 1.0f, &random);
+    float *before = numbers(rows, 1.0f, &random), *after = numbers(steps * rows, 0.0f, &random);
+    accumulate(steps, rows, 1, terms, factors, before, after);
+    accumulate(steps, rows, 0, terms, factors, before, after);
+    for (int64_t i = 0; i < steps * rows; i++) CHECK(isfinite(after[i]));
+    free(terms), free(factors), free(before), free(after);
+}
+
 int main(void) {
     const int64_t sizes[] = {1, 3, 16, 65};
     for (size_t i = 0; i < 4; i++)
         for (size_t j = 0; j < 4; j++) {
             recurrent(sizes[i], sizes[j], (int)(i + j) % 2);
             categorical(sizes[i], sizes[j]);
+            sums(sizes[i], sizes[j]);
             for (size_t k = 0; k < 4; k++) perceptron(sizes[i], sizes[j], sizes[k], (int)(i + k) % 2, TANH + (int64_t)(j + k) % 3);
         }
+    const Environment *const environments[] = {&environment_squared, &environment_cartpole, &environment_drone_swarm};
+    for (int i = 0; i < 3; i++) learn(environments[i], 7, 50, 0.0f), learn(environments[i], 2, 3, 0.2f);
     puts("agents: ok");
 }
