@@ -14,7 +14,7 @@ authors), ours with those of conf/agent/ppo_cartpole.yaml.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -104,8 +104,11 @@ def stable_baselines(case: Case, env: VecEnv) -> Iterator[float]:
     """Yields agent steps per CPU second, measured when asked for; the first has all that happens only once in it."""
     options = {"n_steps": case.horizon, "batch_size": case.minibatch, "n_epochs": case.epochs}
     model = stable_baselines3.PPO("MlpPolicy", env, device="cpu", seed=0, **options)
+    steps = case.envs * case.horizon * max(1, 4096 // (case.envs * case.horizon))
     while True:
-        yield rate(lambda: model.learn(case.envs * case.horizon), case)
+        start = time.process_time()
+        model.learn(steps)
+        yield steps / (time.process_time() - start)
 
 
 def ours(case: Case) -> Iterator[float]:
@@ -113,17 +116,12 @@ def ours(case: Case) -> Iterator[float]:
     options = {"horizon": case.horizon, "minibatch": case.minibatch, "epochs": case.epochs}
     with Vector("cartpole", {}, envs=case.envs) as vector:
         ppo = PPO(vector, MLPPolicy(4, 1, 2), PPOConfig(total_agent_steps=10**9, max_kl=1e9, **options))
+        iterations = max(1, 16384 // (case.envs * case.horizon))
         while True:
-            yield rate(ppo.iterate, case)
-
-
-def rate(iterate: Callable[[], object], case: Case) -> float:
-    """Agent steps per CPU second over a quarter of one at least."""
-    start, iterations = time.process_time(), 0
-    while iterations == 0 or time.process_time() - start < 0.25:
-        iterate()
-        iterations += 1
-    return iterations * case.envs * case.horizon / (time.process_time() - start)
+            start = time.process_time()
+            for _ in range(iterations):
+                ppo.iterate()
+            yield iterations * case.envs * case.horizon / (time.process_time() - start)
 
 
 def compare(results: table.Table, case: Case, *, repeats: int) -> None:
