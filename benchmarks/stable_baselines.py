@@ -126,7 +126,7 @@ def ours(case: Case) -> Iterator[float]:
 
 def compare(results: table.Table, case: Case, *, repeats: int) -> None:
     """Adds the rows of a case."""
-    trainings = {"SB3, its env": stable_baselines(case, CartPoles(case.envs))}
+    trainings = {"SB3, our env": stable_baselines(case, CartPoles(case.envs))}
     if case.envs <= GYMNASIUM_MOST:
         trainings["SB3"] = stable_baselines(case, make_vec_env("CartPole-v1", case.envs))
     trainings["matdesign"] = ours(case)
