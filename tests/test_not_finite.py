@@ -5,16 +5,19 @@ import json
 import math
 import re
 import signal
+import subprocess
 from functools import partial
 
 import pytest
 import torch
+from test_first_environment import block
 
 from matdesign import cli
 from matdesign.agents import microbatches
 from matdesign.agents.checkpoint import load_checkpoint
 from matdesign.agents.metrics import read_metrics
 from matdesign.agents.softexit import SIGNALS
+from matdesign.envs import INCLUDE
 from matdesign.vector import Vector
 
 
@@ -79,16 +82,58 @@ def test_what_is_not_finite_ends_a_run_and_leaves_the_last_checkpoint(tmp_path, 
             patched.setattr(f"matdesign.agents.{room}.is_fused", lambda *_: False)
         patched.setattr(*breaking())
         assert cli.main(["train", *settings]) == 1
-    said = capsys.readouterr().err
+    check_failure(run, capsys.readouterr().err, culprit)
+    assert cli.main(["train", "--resume", str(run)]) == 0
+    check_continuation(run)
+
+
+@pytest.mark.parametrize(
+    ("broken", "culprit"),
+    [
+        ("observations[1] = NAN", r"observation\[1\] of row \d .* is nan"),
+        ("rewards[0] = INFINITY", "reward of row .* is inf"),
+    ],
+)
+def test_the_same_where_a_rollout_is_one_call_to_c(tmp_path, capsys, broken, culprit):
+    run, library = tmp_path / "run", tmp_path / "gather.so"
+    (tmp_path / "gather.c").write_text(
+        block("c").replace(
+            "    if (g->left == 0) {\n",
+            f"    static int calls;\n    if (++calls == 210) g->env.{broken};\n    if (g->left == 0) {{\n",
+        )
+    )
+    command = [
+        "cc",
+        "-O1",
+        "-shared",
+        "-fPIC",
+        "-I",
+        str(INCLUDE),
+        str(tmp_path / "gather.c"),
+        "-o",
+        str(library),
+        "-lm",
+    ]
+    subprocess.run(command, check=True)
+    settings = ["env=squared", f"env.library={library}", "env.settings={}", "env.envs=8", "agent.ppo.horizon=8"]
+    settings += ["agent.ppo.total_agent_steps=320", "agent.checkpoint_every=0", "evaluation.episodes=8", "quiet=true"]
+    assert cli.main(["train", *settings, f"output={run}"]) == 1
+    check_failure(run, capsys.readouterr().err, culprit)
+    assert cli.main(["train", "--resume", str(run), f"env.library={library}"]) == 0
+    check_continuation(run)
+
+
+def check_failure(run, said, culprit):
     assert re.fullmatch(f"matdesign: PPO: .*{culprit}.*\n", said)
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "failed"
     assert "PPO: " in status["message"]
     tensors, _ = load_checkpoint(run / "checkpoints" / "last.safetensors")
     assert all(tensor.isfinite().all() for tensor in tensors.values())
-    written = [float(row["agent_steps"]) for row in read_metrics(run / "metrics.csv")]
-    assert len(written) == 3
-    assert cli.main(["train", "--resume", str(run)]) == 0
-    after = [float(row["agent_steps"]) for row in read_metrics(run / "metrics.csv")]
-    assert after[:3] == written
-    assert after[-1] >= 320
+    assert len(read_metrics(run / "metrics.csv")) == 3
+
+
+def check_continuation(run):
+    steps = [float(row["agent_steps"]) for row in read_metrics(run / "metrics.csv")]
+    assert steps == sorted(set(steps))
+    assert steps[-1] >= 320
