@@ -28,6 +28,8 @@ CASES = {
     "squared, 256 environments": ["env=squared"],
     "cartpole, 64 environments": ["env=cartpole"],
     "squared, 8 environments": ["env=squared", "env.envs=8"],
+    "squared, 256 environments, gru": ["env=squared", "agent.policy.memory=gru"],
+    "squared, 8 environments, gru": ["env=squared", "env.envs=8", "agent.policy.memory=gru"],
 }
 
 

@@ -90,8 +90,8 @@ def test_what_is_not_finite_ends_a_run_and_leaves_the_last_checkpoint(tmp_path, 
 @pytest.mark.parametrize(
     ("broken", "culprit"),
     [
-        ("observations[1] = NAN", r"observation\[1\] of row \d .* is nan"),
-        ("rewards[0] = INFINITY", "reward of row .* is inf"),
+        ("((float *)g->env.observations)[1] = NAN", r"observation\[1\] of row \d .* is nan"),
+        ("g->env.rewards[0] = INFINITY", "reward of row .* is inf"),
     ],
 )
 def test_the_same_where_a_rollout_is_one_call_to_c(tmp_path, capsys, broken, culprit):
@@ -99,7 +99,7 @@ def test_the_same_where_a_rollout_is_one_call_to_c(tmp_path, capsys, broken, cul
     (tmp_path / "gather.c").write_text(
         block("c").replace(
             "    if (g->left == 0) {\n",
-            f"    static int calls;\n    if (++calls == 210) g->env.{broken};\n    if (g->left == 0) {{\n",
+            f"    static int calls;\n    if (++calls == 210) {broken};\n    if (g->left == 0) {{\n",
         )
     )
     command = [
