@@ -7,17 +7,23 @@ Finished trainings are kept in --runs and are not done again.
 """
 
 import argparse
+import contextlib
 import csv
+import io
+import multiprocessing
 import os
+import shutil
 import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import table
+
+from matdesign.cli import main
+from matdesign.config import load
 
 RUNS = Path("runs/ablations")
 SEEDS = 3
@@ -57,9 +63,10 @@ class Result(NamedTuple):
 def train(folder: Path, settings: Sequence[str]) -> Result:
     """`matdesign train` into `folder`, unless it was finished there before."""
     if not (folder / "metrics.csv").exists() or not (folder / "finished").exists():
-        command = [sys.executable, "-m", "matdesign", "train", f"output={folder}", "quiet=true", *NO_EVALUATION]
-        subprocess.run(["rm", "-rf", folder], check=True)
-        subprocess.run([*command, *_resolved(settings)], check=True, stdout=subprocess.DEVNULL)
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.redirect_stdout(io.StringIO()):
+            if main(["train", f"output={folder}", "quiet=true", *NO_EVALUATION, *_resolved(settings)]):
+                raise SystemExit(f"training in {folder} failed")
         (folder / "finished").touch()
     with (folder / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -75,13 +82,11 @@ def _resolved(settings: Sequence[str]) -> list[str]:
     plain = [text for text in settings if "=*" not in text]
     if not factors:
         return plain
-    from matdesign.config import load
-
     rate = load([text for text in plain if text.startswith("env=")]).agent.ppo.learning_rate
     return [*plain, *(f"{name}={factor * rate}" for name, factor in factors.items())]
 
 
-def main() -> None:
+def compare() -> None:
     """Prints the rows of each task."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--runs", type=Path, default=RUNS)
@@ -92,7 +97,8 @@ def main() -> None:
     tasks = {"squared 5x5": TASKS["squared 5x5"]} if arguments.quick else TASKS
     choices = {name: CHOICES[name] for name in ("as shipped", "muon")} if arguments.quick else CHOICES
     seeds = range(1 if arguments.quick else SEEDS)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    workers = multiprocessing.get_context("fork")  # what is imported here need not be imported by each
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), workers) as pool:
         for task, settings in tasks.items():
             fitting = {n: c for n, c in choices.items() if not (n in OF_MLP and task.startswith("atoms"))}
             jobs = {
@@ -120,4 +126,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    import matdesign.design.job  # noqa: F401 -- torch and all
+
+    compare()
