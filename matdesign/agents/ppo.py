@@ -196,7 +196,7 @@ class PPO:
 
         if gathering:
             part = -(-GATHERED_AT_ONCE // live.shape[1])  # steps
-            for seen, alive in zip(rollout.encoded[:-1].split(part), live.split(part), strict=True):
+            for seen, alive in zip(torch.split(rollout.encoded[:-1], part), torch.split(live, part), strict=True):
                 which = alive.flatten().nonzero().squeeze(-1)
                 self.policy.update_statistics(seen.flatten(0, 1).index_select(0, which))
         self.agent_steps += int(live.sum())
@@ -307,12 +307,12 @@ def _normalised(advantages: Tensor, live: Tensor) -> Tensor:
     """Advantages with mean 0 and deviation 1 over the whole rollout: over a minibatch they would depend on its draw.
 
     Args:
-        advantages: [steps, rows].
+        advantages: [steps, rows], 0 where they do not count.
         live: [steps, rows] bool, which of them count.
     """
-    counted = advantages[live]
-    mean = counted.mean()
-    return (advantages - mean) / ((counted - mean).square().mean().sqrt() + 1e-8)
+    count = live.sum().clamp(min=1)
+    centred = (advantages - advantages.sum() / count) * live  # no gathering of those that count: the others are 0
+    return centred / ((centred.square().sum() / count).sqrt() + 1e-8)
 
 
 def _explained_variance(values: Tensor, targets: Tensor) -> float:
