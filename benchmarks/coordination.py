@@ -55,7 +55,6 @@ class Task:
         credit: that ships, or fits best by its own docs.
         same: credits that are the same as another one here, or between two others.
         episodes: flown.
-        neighbours: other numbers of neighbours to compare.
         also: other settings, under which policies that learned with what ships, or for one goal, are flown.
     """
 
@@ -65,7 +64,6 @@ class Task:
     credit: str
     same: tuple[str, ...] = ()
     episodes: int = 320
-    neighbours: tuple[int, ...] = ()
     also: Mapping[str, Settings] = field(default_factory=dict)
 
 
@@ -79,7 +77,6 @@ TASKS = {
     ),
     "order held": Task(
         "perf", 1, ("env=atoms/order", "agent.ppo.total_agent_steps=150_000"), "mix", episodes=32,
-        neighbours=(12,),
         also={f"asked for {goal}": (f"env.settings.goal={goal}",) for goal in (0.3, 0.5, 0.7)},
     ),
     "coordination": Task(
@@ -89,7 +86,7 @@ TASKS = {
         "team", episodes=128,
     ),
     "arrived": Task(
-        "perf", 1, ("env=atoms/steer", "material.structure.atoms=8", "agent.ppo.total_agent_steps=80_000"),
+        "perf", 1, ("env=atoms/steer", "material.structure.atoms=8", "agent.ppo.total_agent_steps=120_000"),
         "own", same=("mix", "difference"), episodes=128,
     ),
 }  # fmt: skip
@@ -100,14 +97,9 @@ def choices(task: Task) -> dict[str, Settings]:
     credits_ = [name for name in ("own", "team", "mix", "difference") if name not in (*task.same, task.credit)]
     credited = {f"credit {name}": (f"env.settings.credit={name}",) for name in (task.credit, *credits_)}
     kinds = {f"neighbours {kind}": (f"agent.policy.neighbours={kind}",) for kind in ("attention", "none")}
-    more = {
-        f"{count} neighbours {kind}": (f"env.settings.neighbours={count}", f"agent.policy.neighbours={kind}")
-        for count in task.neighbours
-        for kind in ("ranked", "attention")
-    }
     critic = {"critic team": ("agent.policy.critic=team",)}
     goal = {ONE_GOAL: ("env.settings.goal=0.3",)} if task.also else {}
-    return {**credited, **kinds, **critic, **goal, **more}
+    return {**credited, **kinds, **critic, **goal}
 
 
 def measured(config: Config) -> dict[str, Any] | None:
