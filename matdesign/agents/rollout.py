@@ -21,6 +21,7 @@ from matdesign.errors import MatdesignError
 from matdesign.vector import Batch, Vector
 
 FEWEST_ROWS = 512  # that are worth waking a thread
+MOST_ROWS = 1024  # that torch computes at once on the CPU: what it makes of them fits in the cache
 
 
 class Rollout:
@@ -171,7 +172,9 @@ class Rollout:
     def _pieces(self, rows: slice) -> list[slice]:
         """`rows` in pieces of whole environments that are worth a thread."""
         agents = self.vector.agents
-        size = self._lanes.size(rows.stop - rows.start, least=FEWEST_ROWS, most=rows.stop)
+        by_torch = self._fused is None and self._device.type == "cpu"
+        most = MOST_ROWS if by_torch else rows.stop
+        size = self._lanes.size(rows.stop - rows.start, least=FEWEST_ROWS, most=most)
         size = -(-size // agents) * agents
         return [slice(first, min(first + size, rows.stop)) for first in range(rows.start, rows.stop, size)]
 
@@ -219,7 +222,8 @@ class Rollout:
         if self.policy.team:
             self._present[rows] = present(live, self._results[1][rows], self.vector.agents)
         if self.policy.memory:
-            self._remembered[rows] *= live.to(self._device).unsqueeze(-1)
+            over = (~live).nonzero().squeeze(-1).to(self._device)
+            self._remembered[rows].index_fill_(0, over, 0.0)
         if self.common_noise is not None:
             environments = slice(rows.start // self.vector.agents, rows.stop // self.vector.agents)
             self.common_noise.renew(~live, rows, self._fresh[t, environments])
