@@ -129,7 +129,7 @@ class AgentConfig:
         policy: network.
         device: where the network lives; "auto" takes CUDA where there is one.
         precision: of products of matrices; parameters are float32 always.
-        threads: CPU threads of torch.
+        threads: CPU threads that act and learn, each for some of the agents; more than one changes a run by rounding.
         affinity: CPU cores that this process and its threads stay on; None: any.
         time_limit: wall-clock seconds of training; None for no limit other than ppo.total_agent_steps.
         checkpoint_every: seconds between two checkpoints.
