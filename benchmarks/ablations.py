@@ -38,6 +38,7 @@ CHOICES = {
     "as shipped": (),
     "muon": ("agent.ppo.optimizer=muon",),
     "muon, twice the rate": ("agent.ppo.optimizer=muon", "agent.ppo.learning_rate=*2"),
+    "muon, five times the rate": ("agent.ppo.optimizer=muon", "agent.ppo.learning_rate=*5"),
     "adam, twice the rate": ("agent.ppo.learning_rate=*2",),
     "V-trace": ("agent.ppo.vtrace=true",),
     "priority 0.8": ("agent.ppo.priority=0.8",),
