@@ -6,8 +6,8 @@ A policy is trained for each seed and then flown with sampled actions over start
 share of random starts that 13 argon atoms relax from into their ground state; `order held` the share of time that 108
 Lennard-Jones atoms are within 0.03 of an order that is another in each episode; `coordination` is by how much the mean
 number of neighbours of 13 argon atoms misses 5 +- 0.1 after 100 MD steps without control, learned from that property
-alone; `arrived` the share of 8 atoms at goals of their own, where nothing is to be won together. `while learning` is the
-same over the second half of the training. References are what ships for the task, which comes first.
+alone; `arrived` the share of 8 atoms at goals of their own, where nothing is to be won together. `while learning` is
+the same over the second half of the training. References are what ships for the task, which comes first.
 
 Credit difference is own where the property is a mean of atoms' parts, and left out there. With `one goal` the order is
 0.3 in all of the training; `asked for 0.5` and the like tell how well a policy holds an order without more training.
