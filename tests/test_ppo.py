@@ -70,6 +70,9 @@ class Task:
     def log(self):
         return {"episodes": float((self.terminals | self.truncations).sum())}
 
+    def state(self):
+        return {}
+
     def begin(self, rows):
         pass
 

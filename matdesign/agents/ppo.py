@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from matdesign.agents.advantages import advantages_and_targets
+from matdesign.agents.episodes import ENVIRONMENTS, Episodes
 from matdesign.agents.exploration import CommonNoise
 from matdesign.agents.lanes import Lanes
 from matdesign.agents.losses import FIGURES
@@ -104,6 +105,8 @@ class PPO:
             precision=self._precision,
             lanes=lanes,
         )
+        known = {**self.rollout.tensors(), "discounted_return": self.return_scale.running}
+        self.episodes = Episodes(vector, known)
         self._restart()
 
     def iterate(self) -> dict[str, float]:
@@ -119,15 +122,18 @@ class PPO:
         """
         start = time.perf_counter()
         self.rollout.collect(self.agent_steps)
-        learn_start = time.perf_counter()
+        collected = time.perf_counter()
         figures = self._learn()
+        learned = time.perf_counter()
+        log = self.episodes.log()
+        self.episodes.keep()
         seconds = self.rollout.seconds
         return {
             **figures,
             **{f"time/{name}": value for name, value in seconds.items()},
-            "time/learn": time.perf_counter() - learn_start,
-            "time/other": learn_start - start - sum(seconds.values()),
-            **{f"env/{name}": value for name, value in self.vector.log().items()},
+            "time/learn": learned - collected,
+            "time/other": collected - start - sum(seconds.values()) + time.perf_counter() - learned,
+            **{f"env/{name}": value for name, value in log.items()},
         }
 
     def _learn(self) -> dict[str, float]:
@@ -247,7 +253,7 @@ class PPO:
 
     def _restart(self) -> None:
         """Starts new episodes, other ones than after any other number of iterations."""
-        self.vector.reset(int(np.random.SeedSequence((self.seed, self.iterations)).generate_state(1)[0]))
+        self.episodes.restart(int(np.random.SeedSequence((self.seed, self.iterations)).generate_state(1)[0]))
         self.return_scale.restart()
         self.rollout.restart()
 
@@ -261,12 +267,14 @@ class PPO:
     def state(self) -> tuple[dict[str, Tensor], dict[str, int]]:
         """Copies of all that is needed to continue after this iteration, and the counters.
 
-        The environments' state is not part of it: a run that continues starts new episodes.
+        A run that continues from them is the same bit for bit on a CPU; but where the environments cannot be saved it
+        starts new episodes.
 
         Raises:
             MatdesignError: something of it is NaN or infinite; a checkpoint of it would be of no use.
         """
-        tensors = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
+        everything = self._tensors() | self.episodes.tensors()
+        tensors = {name: tensor.detach().clone() for name, tensor in everything.items()}
         for name, tensor in tensors.items():
             if not tensor.isfinite().all():
                 raise MatdesignError(
@@ -277,13 +285,15 @@ class PPO:
         return tensors | {"generator": self.generator.get_state()}, counters
 
     def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, int]) -> None:
-        """Continues from what `state` returned, on any device, with new episodes.
+        """Continues from what `state` returned, on any device: in the middle of its episodes, if it has them.
 
         Raises:
-            InputError: the state is of another policy; nothing is changed.
+            InputError: the state is of another policy, and nothing is changed; or its environments are of another kind
+                or damaged, and there are no episodes to continue with.
         """
-        own = self._tensors()
-        for name in sorted(own.keys() ^ (tensors.keys() - {"generator"})):
+        own = self._tensors() | self.episodes.expected(tensors)
+        given = {name for name in tensors if not name.startswith(ENVIRONMENTS)}
+        for name in sorted(own.keys() ^ (given - {"generator"})):
             raise InputError(
                 f"the checkpoint {'lacks' if name in own else 'has an unknown'} {name}: it was written by another kind "
                 f"of policy; give the policy and environment that it was trained with."
@@ -294,13 +304,15 @@ class PPO:
                     f"{name} is {list(tensors[name].shape)} in the checkpoint, {list(tensor.shape)} here; give the "
                     f"policy and environment that it was trained with."
                 )
+        goes_on = self.episodes.load(tensors)
         for name, tensor in own.items():
             tensor.detach().copy_(tensors[name])
         self.generator.set_state(tensors["generator"].cpu())
         self.seed, self.iterations, self.agent_steps = (
             int(meta[name]) for name in ("seed", "iterations", "agent_steps")
         )
-        self._restart()
+        if not goes_on:
+            self._restart()
 
 
 def _normalised(advantages: Tensor, live: Tensor) -> Tensor:

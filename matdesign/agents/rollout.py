@@ -100,6 +100,11 @@ class Rollout:
             self.common_noise.renew(torch.ones(rows.stop, dtype=torch.bool), rows, fresh)
         self._observe(self.steps, rows, 0)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What the next steps begin with, beside the environments and the generator; not copies."""
+        found = {"encoded": self.encoded[-1], "remembered": self._remembered, "present": self._present}
+        return found if self.common_noise is None else {**found, "common_noise": self.common_noise.values}
+
     def collect(self, agent_steps: int) -> None:
         """Fills the buffers.
 

@@ -535,7 +535,7 @@ static void atoms_serialize(Atoms *a, Archive *archive) {
     const int64_t most = (int64_t)1 << 53;
     archive_require(archive, a->first_evaluation >= 0 && a->first_evaluation < most && a->measuring_evaluations >= 0 && a->measuring_evaluations < most);
     if (a->broken) return; /* the next reset builds it anew */
-    serialize_simulation(a->simulation, NULL, a->unwrapped, a->scratch, archive);
+    serialize_simulation(a->simulation, NULL, a->unwrapped, a->scratch, 1e3 * a->velocity, archive);
 }
 
 ENVIRONMENT(atoms, Atoms, "atoms of a LAMMPS simulation, steered by velocity, kick, force or displacement")

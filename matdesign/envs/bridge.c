@@ -312,7 +312,7 @@ static void bridge_serialize(Bridge *b, Archive *archive) {
     if (b->broken) return; /* the next reset builds it anew */
     uint8_t *fixed = (uint8_t *)b->scratch;
     for (int i = 0; i < b->atoms; i++) fixed[i] = b->role[i] >= BRIDGE_HOT;
-    serialize_simulation(b->simulation, fixed, b->x, b->kick, archive);
+    serialize_simulation(b->simulation, fixed, b->x, b->kick, 1e3 * b->velocity, archive);
 }
 
 ENVIRONMENT(bridge, Bridge, "free atoms between a hot and a cold slab that build a bridge for the heat")

@@ -23,12 +23,14 @@ Simulation *open_simulation(const Settings *settings, char *error, size_t bytes)
     return simulation;
 }
 
-void serialize_simulation(Simulation *s, const uint8_t *fixed, const double *x, double *v, Archive *archive) {
+void serialize_simulation(Simulation *s, const uint8_t *fixed, const double *x, double *v, double fastest,
+                          Archive *archive) {
     size_t bytes = 3 * sizeof(double) * (size_t)s->atoms;
     if (archive->from && s->broken) archive_require(archive, simulation_rebuild(s) == 0);
     if (fixed && !archive->refused) archive_require(archive, simulation_fix_atoms(s, fixed) == 0);
-    if (archive->to) memcpy(v, s->v, bytes);
+    if (!archive->from && !archive->refused) memcpy(v, s->v, bytes);
     archive_bytes(archive, v, bytes);
+    for (int i = 0; i < 3 * s->atoms; i++) archive_require(archive, fabs(v[i]) <= fastest);
     ARCHIVE(archive, s->evaluations);
     archive_require(archive, s->evaluations >= 0 && s->evaluations < (int64_t)1 << 53);
     if ((archive->to || archive->from) && !archive->refused) archive_require(archive, simulation_renew(s, x, v) == 0);

@@ -10,8 +10,9 @@
 Simulation *open_simulation(const Settings *settings, char *error, size_t bytes);
 
 /* Saves or loads the simulation of an environment at positions x [atoms][3], unwrapped, which are in the archive already;
- * v [atoms][3] is room. `fixed` [atoms] are those on which no force acts, NULL: none. Whether it was saved or loaded, it
- * goes on from there in a run that begins anew. */
-void serialize_simulation(Simulation *simulation, const uint8_t *fixed, const double *x, double *v, Archive *archive);
+ * v [atoms][3] is room for velocities, of which no component may exceed `fastest`. `fixed` [atoms] are those on which no
+ * force acts, NULL: none. Whether it was saved or loaded, it goes on from there in a run that begins anew. */
+void serialize_simulation(Simulation *simulation, const uint8_t *fixed, const double *x, double *v, double fastest,
+                          Archive *archive);
 
 #endif

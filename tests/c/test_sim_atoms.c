@@ -1,6 +1,7 @@
 /* test_sim_atoms.c: the atoms environment under actions and settings that break its simulations. */
 #include "../../matdesign/rewards/property.h"
 #include "../../matdesign/sim/lammps_api.h"
+#include "damage.h"
 #include "lammps.h"
 
 extern const Environment environment_atoms;
@@ -26,6 +27,10 @@ static int measure(Measured *m) {
     for (int s = 0; s < m->samples; s++) m->replicas[s] = m->potential + 1e-3 * (double)((m->seed >> s) % 7);
     m->evaluations = 3;
     return (int)(fabs(m->potential * 1e6)) % 50 != 7 && isfinite(m->potential);
+}
+
+static void act(Fixture *f, Random *random) {
+    for (int64_t i = 0; i < f->rows * f->spaces.action_dims; i++) ((float *)f->actions)[i] = (float)random_normal(random);
 }
 
 static void fly(const Case *c) {
@@ -95,6 +100,10 @@ static void fly(const Case *c) {
         if (strcmp(environment_atoms.log_names[i], "failures") == 0) failures = i;
     CHECK(failures >= 0 && (c->fails < 0 || (means[failures] > 0.0f) == c->fails));
     scene_free(&scene);
+    Fixture other;
+    CHECK(fixture_open(&other, &environment_atoms, values, sizeof values / sizeof *values, 3, 1) == 0);
+    go_on_and_damage(&f, &other, act, 40, 5);
+    fixture_close(&other);
     fixture_close(&f);
 }
 

@@ -1,6 +1,7 @@
 /* test_sim_bridge.c: the heat bridge under actions and settings that break its simulations. */
 #include "../../matdesign/envs/bridge.h"
 #include "../../matdesign/sim/lammps_api.h"
+#include "damage.h"
 #include "lammps.h"
 
 extern const Environment environment_bridge;
@@ -21,6 +22,10 @@ static void layers(double *x, double *roles) {
             x[3 * n] = at[l];
             roles[n++] = role[l];
         }
+}
+
+static void act(Fixture *f, Random *random) {
+    for (int64_t i = 0; i < f->rows * f->spaces.action_dims; i++) ((float *)f->actions)[i] = (float)random_normal(random);
 }
 
 static void fly(double strength, double goal, int with_starts, int threads) {
@@ -69,6 +74,10 @@ static void fly(double strength, double goal, int with_starts, int threads) {
     CHECK(vector_log(f.vector, 0, f.count, means) >= 12);
     CHECK((means[BRIDGE_FAILURES] > 0.0f) == (strength > 100.0));
     scene_free(&scene);
+    Fixture other;
+    CHECK(fixture_open(&other, &environment_bridge, values, sizeof values / sizeof *values, 3, 1) == 0);
+    go_on_and_damage(&f, &other, act, 40, 5);
+    fixture_close(&other);
     fixture_close(&f);
 }
 
