@@ -301,7 +301,9 @@ VERBS = {
     ),
     "evaluate": Verb(
         summary="fly the trained policy of a run and report how well it does",
-        description="Flies the best policy of a run on starts it was not trained on. Settings change what it meets.",
+        description="Flies the best policy of a run on starts it was not trained on, with its mean actions and with\n"
+        "sampled ones. The first episodes are those that chose it while training, and repeat their figures. Settings\n"
+        "change what it meets.",
         run=_evaluate,
         takes_run=True,
         settings="  evaluation.episodes=500      how many episodes\n"
