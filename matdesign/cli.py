@@ -7,6 +7,7 @@ import argparse
 import errno
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -447,7 +448,11 @@ def _parser(name: str) -> Parser:
     text = []
     if configurable:
         own = ("material",) if verb.takes_file else OF_DESIGN if verb.run is _design else OF_TRAINING
-        lines = [f"  {group:<13}{', '.join(choices)}" for group, choices in groups(CONF).items() if group in own]
+        lines = [
+            textwrap.fill(", ".join(choices), 118, initial_indent=f"  {group:<13}", subsequent_indent=" " * 15)
+            for group, choices in groups(CONF).items()
+            if group in own
+        ]
         text.append("\n".join(["groups and their choices:", *lines]))
     if verb.takes_file:
         from matdesign.properties import catalogue
