@@ -6,8 +6,8 @@ Two trainings run side by side, each `matdesign train` with the settings that sh
 docs/curves.json has is not trained again; take a case out of it to have it anew. About an hour of two cores in all.
 
 A curve is the mean over the episodes that ended in each of 40 equal parts of the training, of the policy that trains,
-whose actions are drawn at random; `last` the mean of its last 100 episodes or more; `evaluated` the mean over new
-episodes with the mean or most probable action.
+whose actions are drawn at random; `last` the mean of its last 100 episodes, of which none is from before the last
+eighth of the training; `evaluated` the mean over new episodes with the mean or most probable action.
 """
 
 import csv
@@ -99,6 +99,7 @@ def train(case: Case, seed: int) -> dict[str, Any]:
     count = np.bincount(part, episodes, PARTS)
     mean = np.bincount(part, episodes * values, PARTS)[count > 0] / count[count > 0]
     since = max(0, len(ended) - 1 - int(np.searchsorted(np.cumsum(episodes[::-1]), LAST)))
+    since = min(len(ended) - 1, max(since, int(np.searchsorted(steps, total * 7 / 8))))
     return {
         "agent_steps": [round(total * (i + 1) / PARTS) for i in np.flatnonzero(count)],
         "curve": [float(f"{value:.5g}") for value in mean],
