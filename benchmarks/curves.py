@@ -3,7 +3,7 @@
     python benchmarks/curves.py [CASE ...]
 
 Two trainings run side by side, each `matdesign train` with the settings that ship, or as said in CASES. What
-docs/curves.json has is not trained again; take a case out of it to have it anew. About an hour of two cores in all.
+docs/curves.json has is not trained again; take a case out of it to have it anew. About twenty minutes of CPU in all.
 
 A curve is the mean over the episodes that ended in each of 40 equal parts of the training, of the policy that trains,
 whose actions are drawn at random; `last` the mean of its last 100 episodes, of which none is from before the last
