@@ -2,68 +2,7 @@
 
 #include <stddef.h>
 
-#include "functions.h"
-
-/* BLOCK rows are taken through all layers before the next ones. */
-enum { BLOCK = 64, LANES = 16 };
-
-typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef float HalfLanes __attribute__((vector_size(2 * LANES), aligned(4), may_alias));
-typedef float QuarterLanes __attribute__((vector_size(LANES), aligned(4), may_alias));
-
-/* No function takes or gives Lanes: without the instructions for them there is no register to pass them in. */
-#define LANES_AT(place) (*(Lanes *)(place))
-#define CONST_LANES_AT(place) (*(const Lanes *)(place))
-
-/* A matrix read with any strides: element (i, k) is at[i * row + k * column]. */
-typedef struct {
-    const float *at;
-    int64_t row, column;
-} Matrix;
-
-/* A `height` x `width` * LANES tile of c += a b, held in registers; both are constants where this is called. */
-INLINE void tile(int height, int width, int64_t depth, Matrix a, const float *b, int64_t b_row, float *c, int64_t c_row) {
-    Lanes sums[8][4];
-    for (int i = 0; i < height; i++)
-        for (int j = 0; j < width; j++) sums[i][j] = CONST_LANES_AT(c + i * c_row + j * LANES);
-    for (int64_t k = 0; k < depth; k++) {
-        Lanes line[4];
-        for (int j = 0; j < width; j++) line[j] = CONST_LANES_AT(b + k * b_row + j * LANES);
-        for (int i = 0; i < height; i++) {
-            float factor = a.at[i * a.row + k * a.column];
-            for (int j = 0; j < width; j++) sums[i][j] += factor * line[j];
-        }
-    }
-    for (int i = 0; i < height; i++)
-        for (int j = 0; j < width; j++) LANES_AT(c + i * c_row + j * LANES) = sums[i][j];
-}
-
-/* Columns j .. of c [rows, columns] += a [rows, depth] b [depth, columns], `width` * LANES of them. */
-INLINE void strip(int width, int64_t rows, int64_t depth, Matrix a, const float *b, int64_t b_row, float *c,
-                  int64_t c_row) {
-    int64_t i = 0;
-    for (; i + 4 <= rows; i += 4, a.at += 4 * a.row) tile(4, width, depth, a, b, b_row, c + i * c_row, c_row);
-    for (; i < rows; i++, a.at += a.row) tile(1, width, depth, a, b, b_row, c + i * c_row, c_row);
-}
-
-/* c [rows, columns] += a [rows, depth] b [depth, columns]. The columns of b that are read together may lie together, in
- * `panels`: in rows at a distance of a power of two they would drive each other from the cache. */
-INLINE void add_product(int64_t rows, int64_t columns, int64_t depth, Matrix a, const float *b, int panels, float *c,
-                        int64_t c_row) {
-    int64_t j = 0, apart = panels ? depth : 1;
-    for (; j + 4 * LANES <= columns; j += 4 * LANES)
-        strip(4, rows, depth, a, b + j * apart, panels ? 4 * LANES : columns, c + j, c_row);
-    for (; j + LANES <= columns; j += LANES)
-        strip(1, rows, depth, a, b + j * apart, panels ? LANES : columns, c + j, c_row);
-    int64_t b_row = panels ? columns - j : columns;
-    b += j * apart - j;
-    for (int64_t i = 0; j < columns && i < rows; i++) {
-        for (int64_t k = 0; k < depth; k++) {
-            float factor = a.at[i * a.row + k * a.column];
-            for (int64_t column = j; column < columns; column++) c[i * c_row + column] += factor * b[k * b_row + column];
-        }
-    }
-}
+#include "products.h"
 
 /* c [rows, columns] += a [rows, depth] b^T with b [columns, depth], for few columns. */
 INLINE void add_dots(int64_t rows, int64_t columns, int64_t depth, const float *a, const float *b, float *c) {
@@ -104,20 +43,10 @@ int64_t perceptron_parameters(int64_t count, const PerceptronLayer *layers) {
     return perceptron_weights(count, layers) + biases;
 }
 
-INLINE void transpose(int64_t rows, int64_t columns, const float *from, float *to) {
-    for (int64_t i = 0; i < rows; i += LANES) /* by lines of the cache */
-        for (int64_t j = 0; j < columns; j++)
-            for (int64_t k = i; k < rows && k < i + LANES; k++) to[j * rows + k] = from[k * columns + j];
-}
-
 void perceptron_transpose(int64_t count, const PerceptronLayer *layers, float *transposed) {
     for (int64_t l = 0; l < count; l++) {
-        int64_t in = layers[l].inputs, out = layers[l].outputs, width = 4 * LANES;
-        for (int64_t o = 0; o < out; o += width) { /* the panels of add_product */
-            width = out - o >= 4 * LANES ? 4 * LANES : out - o >= LANES ? LANES : out - o;
-            transpose(width, in, layers[l].weight + o * in, transposed + o * in);
-        }
-        transposed += in * out;
+        transpose_to_panels(layers[l].outputs, layers[l].inputs, layers[l].weight, transposed);
+        transposed += layers[l].inputs * layers[l].outputs;
     }
 }
 

@@ -1,9 +1,9 @@
-/* recurrent.h: what recurrent layers compute element by element, one step of a sequence at a time; the caller multiplies
- * the matrices. Arrays are C-contiguous: `hidden`, `cell` and the like [rows, size], the gates of a row side by side.
+/* recurrent.h: recurrent layers through the steps of a sequence, forwards and backwards. Products with inputs, and those
+ * that make the gradients of weights, are large and the caller's. Arrays are C-contiguous, time-major: [steps, rows, ...].
  *
- * `fresh` [rows] says where the memory was zeroed before this step, `fresh_next` where it will be before the next one;
- * NULL: there is none. Gradients with respect to the memory after a step come as they are and are zeroed here where
- * fresh_next is set; those with respect to the memory before the step leave as if fresh were 0 everywhere. */
+ * `fresh` [steps, rows] says where the memory is zeroed before a step. `before` [steps, rows, size] receives what each step
+ * remembered as hidden state, zeroed so; its first step is given. `weights` [gates, size, size] is W; `scratch` has as
+ * many floats. */
 #ifndef MATDESIGN_RECURRENT_H
 #define MATDESIGN_RECURRENT_H
 
@@ -11,27 +11,27 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Long short-term memory. `gates` [rows, 4, size] holds W h and receives the activations i, f, g, o of W h + inputs;
- * `next` receives hidden with the rows of fresh_next zeroed, NULL: not wanted. */
-EXPORT void lstm_forward(int64_t rows, int64_t size, const float *inputs, const uint8_t *fresh,
-                         const uint8_t *fresh_next, const float *cell_before, float *gates, float *cell, float *hidden,
-                         float *next);
+/* Long short-term memory. `gates` [steps, rows, 4, size] receives the activations i, f, g, o of W h + inputs; `cells`
+ * [steps + 1, rows, size] the cell after each step behind the given one; `hidden` [steps, rows, size] the outputs. */
+EXPORT void lstm_forward(int64_t steps, int64_t rows, int64_t size, const float *inputs, const uint8_t *fresh,
+                         const float *weights, float *gates, float *cells, float *hidden, float *before, float *scratch);
 
-/* `gates` holds what lstm_forward left and receives the gradient with respect to W h + inputs. `d_output` is the gradient
- * of hidden as an output, `d_hidden` as memory; `d_cell` is changed from that of the cell after the step to before it. */
-EXPORT void lstm_backward(int64_t rows, int64_t size, const uint8_t *fresh, const uint8_t *fresh_next,
-                          const float *cell_before, const float *cell, const float *d_output, const float *d_hidden,
-                          float *gates, float *d_cell);
+/* `gates` holds what lstm_forward left and receives the gradient with respect to the inputs. `d_hidden` and `d_cell` [rows,
+ * size] are changed from gradients of the memory after the last step to those of the memory before the first. */
+EXPORT void lstm_backward(int64_t steps, int64_t rows, int64_t size, const uint8_t *fresh, const float *weights,
+                          const float *cells, const float *d_outputs, float *gates, float *d_hidden, float *d_cell,
+                          float *scratch);
 
-/* Gated recurrent unit. `gates` [rows, 3, size] receives r, z, n; `remembered` [rows, 3, size] holds W h, and its last
- * third receives W_n h + bias. `before` is the memory before the step, already zeroed where it begins anew. */
-EXPORT void gru_forward(int64_t rows, int64_t size, const float *inputs, const uint8_t *fresh_next, const float *bias,
-                        const float *before, float *remembered, float *gates, float *hidden, float *next);
+/* Gated recurrent unit. `gates` [steps, rows, 3, size] receives r, z, n; `remembered` [steps, rows, 3, size] W h, its last
+ * third with the bias [size]. */
+EXPORT void gru_forward(int64_t steps, int64_t rows, int64_t size, const float *inputs, const uint8_t *fresh,
+                        const float *weights, const float *bias, float *remembered, float *gates, float *hidden,
+                        float *before, float *scratch);
 
-/* `gates` receives the gradient with respect to the inputs, `remembered` that of W h (its last third: of the bias too).
- * `d_hidden` is changed from the gradient of the memory after the step to that part of the one before the step which
- * does not pass through W. */
-EXPORT void gru_backward(int64_t rows, int64_t size, const uint8_t *fresh_next, const float *before,
-                         const float *d_output, float *gates, float *remembered, float *d_hidden);
+/* `gates` receives the gradient with respect to the inputs, `remembered` that of W h (its last third: of the bias too);
+ * `d_hidden` is as for lstm_backward. */
+EXPORT void gru_backward(int64_t steps, int64_t rows, int64_t size, const uint8_t *fresh, const float *weights,
+                         const float *before, const float *d_outputs, float *gates, float *remembered, float *d_hidden,
+                         float *scratch);
 
 #endif

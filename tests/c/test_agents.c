@@ -16,29 +16,35 @@ static float *numbers(int64_t count, float scale, Random *random) {
     return array;
 }
 
-static void recurrent(int64_t rows, int64_t size, int last) {
+static void recurrent(int64_t steps, int64_t rows, int64_t size) {
     Random random = {7};
-    uint8_t *fresh = malloc((size_t)rows), *fresh_next = malloc((size_t)rows);
-    for (int64_t i = 0; i < rows; i++) fresh[i] = i % 3 == 0, fresh_next[i] = i % 4 == 0;
-    float *inputs = numbers(rows * 4 * size, 5.0f, &random), *gates = numbers(rows * 4 * size, 5.0f, &random);
-    float *before = numbers(rows * size, 1.0f, &random), *cell = numbers(rows * size, 1.0f, &random);
-    float *hidden = numbers(rows * size, 0.0f, &random), *next = numbers(rows * size, 0.0f, &random);
-    float *output = numbers(rows * size, 1.0f, &random), *bias = numbers(size, 1.0f, &random);
-    float *three = numbers(rows * 3 * size, 5.0f, &random), *remembered = numbers(rows * 3 * size, 5.0f, &random);
+    int64_t all = steps * rows * size;
+    uint8_t *fresh = malloc((size_t)(steps * rows));
+    for (int64_t i = 0; i < steps * rows; i++) fresh[i] = i % 3 == 0;
+    float *weights = numbers(4 * size * size, 0.3f, &random), *scratch = numbers(4 * size * size, 0.0f, &random);
+    float *inputs = numbers(4 * all, 5.0f, &random), *gates = numbers(4 * all, 5.0f, &random);
+    float *cells = numbers(all + rows * size, 1.0f, &random), *before = numbers(all, 1.0f, &random);
+    float *hidden = numbers(all, 0.0f, &random), *d_outputs = numbers(all, 1.0f, &random);
+    float *d_hidden = numbers(rows * size, 1.0f, &random), *d_cell = numbers(rows * size, 1.0f, &random);
+    float *three = numbers(3 * all, 5.0f, &random), *remembered = numbers(3 * all, 5.0f, &random);
+    float *bias = numbers(size, 1.0f, &random), *three_inputs = numbers(3 * all, 5.0f, &random);
 
-    lstm_forward(rows, size, inputs, fresh, last ? NULL : fresh_next, before, gates, cell, hidden, last ? NULL : next);
-    for (int64_t i = 0; i < rows * size; i++) {
-        CHECK(fabsf(hidden[i]) < 1.0f && fabsf(cell[i]) < 2.0f);
-        CHECK(last || next[i] == (fresh_next[i / size] ? 0.0f : hidden[i]));
+    lstm_forward(steps, rows, size, inputs, fresh, weights, gates, cells, hidden, before, scratch);
+    for (int64_t i = 0; i < all; i++) {
+        CHECK(fabsf(hidden[i]) < 1.0f);
+        int64_t t = i / (rows * size), row = i / size % rows;
+        CHECK(t == 0 || before[i] == (fresh[t * rows + row] ? 0.0f : hidden[i - rows * size]));
     }
-    lstm_backward(rows, size, fresh, last ? NULL : fresh_next, before, cell, output, hidden, gates, before);
-    for (int64_t i = 0; i < rows * 4 * size; i++) CHECK(isfinite(gates[i]));
-    gru_forward(rows, size, inputs, last ? NULL : fresh_next, bias, hidden, remembered, three, cell, last ? NULL : next);
-    gru_backward(rows, size, last ? NULL : fresh_next, hidden, output, three, remembered, cell);
-    for (int64_t i = 0; i < rows * 3 * size; i++) CHECK(isfinite(three[i]) && isfinite(remembered[i]));
+    lstm_backward(steps, rows, size, fresh, weights, cells, d_outputs, gates, d_hidden, d_cell, scratch);
+    for (int64_t i = 0; i < 4 * all; i++) CHECK(isfinite(gates[i]));
+    gru_forward(steps, rows, size, three_inputs, fresh, weights, bias, remembered, three, hidden, before, scratch);
+    gru_backward(steps, rows, size, fresh, weights, before, d_outputs, three, remembered, d_hidden, scratch);
+    for (int64_t i = 0; i < 3 * all; i++) CHECK(isfinite(three[i]) && isfinite(remembered[i]));
+    for (int64_t i = 0; i < rows * size; i++) CHECK(isfinite(d_hidden[i]) && (!fresh[i / size] || d_hidden[i] == 0.0f));
 
-    void *all[] = {fresh, fresh_next, inputs, gates, before, cell, hidden, next, output, bias, three, remembered};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
+    void *taken[] = {fresh, weights, scratch, inputs, gates, cells, before, hidden, d_outputs, d_hidden, d_cell, three,
+                     remembered, bias, three_inputs};
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) free(taken[i]);
 }
 
 static void categorical(int64_t rows, int64_t choices) {
@@ -191,7 +197,7 @@ int main(void) {
     const int64_t sizes[] = {1, 3, 16, 65};
     for (size_t i = 0; i < 4; i++)
         for (size_t j = 0; j < 4; j++) {
-            recurrent(sizes[i], sizes[j], (int)(i + j) % 2);
+            recurrent(1 + (int64_t)(i + j) % 3, sizes[i], sizes[j]);
             categorical(sizes[i], sizes[j]);
             sums(sizes[i], sizes[j]);
             for (size_t k = 0; k < 4; k++) perceptron(sizes[i], sizes[j], sizes[k], (int)(i + k) % 2, TANH + (int64_t)(j + k) % 3);
