@@ -14,7 +14,7 @@ demo: $(COMPILED)
 	$(VENV)/bin/matdesign design
 
 test: $(COMPILED)
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses auto --dist worksteal
 
 lint: $(COMPILED)
 	$(PYTHON) -m ruff check .
