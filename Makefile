@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 COMPILED := $(VENV)/.compiled
 C_SOURCES := $(shell find matdesign -name '*.[ch]')
 C_FILES := $(filter %.c,$(C_SOURCES))
-C_FLAGS := -std=gnu11 -O2 -D_GNU_SOURCE -DMATDESIGN_BUILTIN -pthread -Wall -Wextra -Werror
+C_FLAGS := -std=gnu11 -O2 -fno-math-errno -fno-trapping-math -D_GNU_SOURCE -DMATDESIGN_BUILTIN -pthread -Wall -Wextra -Werror
 
 demo: $(COMPILED)
 	$(VENV)/bin/matdesign design
