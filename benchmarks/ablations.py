@@ -6,7 +6,6 @@ the settings that ship for the environment. Each training runs on one thread; as
 Finished trainings are kept in --runs and are not done again.
 """
 
-import argparse
 import contextlib
 import csv
 import io
@@ -14,7 +13,6 @@ import multiprocessing
 import os
 import shutil
 import statistics
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -89,11 +87,7 @@ def _resolved(settings: Sequence[str]) -> list[str]:
 
 def compare() -> None:
     """Prints the rows of each task."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--runs", type=Path, default=RUNS)
-    own, rest = parser.parse_known_args()
-    sys.argv[1:] = rest
-    arguments = table.arguments(__doc__)
+    arguments = table.arguments(__doc__, runs=RUNS)
     results = table.Table(arguments.json)
     tasks = {"squared 5x5": TASKS["squared 5x5"]} if arguments.quick else TASKS
     choices = {name: CHOICES[name] for name in ("as shipped", "muon")} if arguments.quick else CHOICES
@@ -106,23 +100,24 @@ def compare() -> None:
                 name: [
                     pool.submit(
                         train,
-                        own.runs / task.replace(" ", "_") / name.replace(" ", "_").replace(",", "") / str(seed),
+                        arguments.runs / task.replace(" ", "_") / name.replace(" ", "_").replace(",", "") / str(seed),
                         [*settings, *choice, f"seed={seed}"],
                     )
                     for seed in seeds
                 ]
                 for name, choice in fitting.items()
             }
-            references: Result | None = None
+            shipped: Result | None = None
             for name, futures in jobs.items():
                 found = [future.result() for future in futures]
-                label, reference = f"{task}: {name}", references or Result(None, None, None)  # type: ignore[arg-type]
-                medians = (
-                    results.add(label, "perf while learning", [r.learning for r in found], "", reference=reference[0]),
-                    results.add(label, "perf", [r.last for r in found], "", reference=reference[1]),
-                    results.add(label, "wall clock", [r.seconds for r in found], "s", reference=reference[2]),
+                metrics = zip(
+                    ("perf while learning", "perf", "wall clock"), ("", "", "s"), shipped or (None,) * 3, strict=True
                 )
-                references = references or Result(*medians)
+                medians = [
+                    results.add(f"{task}: {name}", metric, samples, unit, reference=reference)
+                    for (metric, unit, reference), samples in zip(metrics, zip(*found, strict=True), strict=True)
+                ]
+                shipped = shipped or Result(*medians)
     results.close()
 
 

@@ -14,10 +14,8 @@ Credit difference is own where the property is a mean of atoms' parts, and left 
 What is finished is kept in FOLDER and not done again.
 """
 
-import argparse
 import json
 import statistics
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +36,7 @@ from matdesign.sections import Config
 from matdesign.sim import lammps
 
 RUNS = Path("runs/coordination")
-SEEDS = 5
+SEEDS = 3
 STARTS = 1000  # seed of those flown
 ONE_GOAL = "one goal"
 Settings = tuple[str, ...]
@@ -115,7 +113,8 @@ def learn(task: Task, choice: str, seed: int, file: Path) -> dict[str, float]:
     """The figures of one training, unless they are in `file`."""
     settings = choices(task)[choice]
     if file.exists():
-        return json.loads(file.read_text())  # type: ignore[no-any-return]
+        found: dict[str, Any] = json.loads(file.read_text())
+        return found
     torch.set_num_threads(1)
     lammps.bind()
     config = load([*task.settings, f"seed={seed}", *settings])
@@ -144,17 +143,12 @@ def learn(task: Task, choice: str, seed: int, file: Path) -> dict[str, float]:
 
 def main() -> None:
     """All trainings, then the rows of each task."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--runs", type=Path, default=RUNS)
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    own, rest = parser.parse_known_args()
-    sys.argv[1:] = rest
-    arguments = table.arguments(__doc__)
+    arguments = table.arguments(__doc__, runs=RUNS)
     results = table.Table(arguments.json)
     tasks = {"arrived": TASKS["arrived"]} if arguments.quick else TASKS
-    seeds = range(1 if arguments.quick else own.seeds)
+    seeds = range(1 if arguments.quick else SEEDS)
     jobs = {
-        (name, choice, seed): delayed(learn)(task, choice, seed, own.runs / name / choice / f"{seed}.json")
+        (name, choice, seed): delayed(learn)(task, choice, seed, arguments.runs / name / choice / f"{seed}.json")
         for seed in seeds
         for name, task in tasks.items()
         for choice in choices(task)

@@ -10,9 +10,9 @@ in turn, on one thread each. References are the foundation's figures at as many 
 done again.
 """
 
-import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +49,7 @@ def trained(sources: Path, folder: Path, seed: int, budget: int) -> dict[str, fl
     """Figures of one training: perf, score, CPU seconds."""
     found = folder / "found.json"
     if not found.exists():
-        subprocess.run(["rm", "-rf", folder], check=True)
+        shutil.rmtree(folder, ignore_errors=True)
         asked = (f"output={folder}", "quiet=true", f"seed={seed}", f"agent.ppo.total_agent_steps={budget}")
         seconds = matdesign(sources, "train", *asked, "evaluation.episodes=32")
         matdesign(sources, "evaluate", str(folder), "quiet=true", "evaluation.episodes=200")
@@ -60,13 +60,10 @@ def trained(sources: Path, folder: Path, seed: int, budget: int) -> dict[str, fl
 
 def main() -> None:
     """Prints the rows of each budget."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--runs", type=Path, default=RUNS)
-    own, sys.argv[1:] = parser.parse_known_args()
-    arguments = table.arguments(__doc__)
+    arguments = table.arguments(__doc__, runs=RUNS)
     results = table.Table(arguments.json)
-    own.runs.mkdir(parents=True, exist_ok=True)
-    runs = own.runs.resolve()
+    arguments.runs.mkdir(parents=True, exist_ok=True)
+    runs = arguments.runs.resolve()
     trainers = {"foundation": checked_out(runs / "sources"), "today": ROOT}
     for budget in BUDGETS[:1] if arguments.quick else BUDGETS:
         figures: dict[str, list[dict[str, float]]] = {name: [] for name in trainers}

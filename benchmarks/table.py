@@ -20,11 +20,22 @@ from pathlib import Path
 COLUMNS = "{:<34} {:<22} {:>12} {:>10} {:<10} {:>12} {:>7}"
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """Parse the command line of a benchmark: `quick` (ends within a minute) and `json` (a path or None)."""
+def arguments(description: str | None, *, runs: Path | None = None) -> argparse.Namespace:
+    """Parse the command line of a benchmark.
+
+    Args:
+        description: of the benchmark.
+        runs: where its trainings are kept unless the command line says otherwise; None: it keeps none.
+
+    Returns:
+        `quick` (ends within a minute), `json` (a path or None), and `runs` where there are any.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer cases and repeats; ends within a minute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to FILE")
+    if runs is not None:
+        text = "where trainings are kept, and not done again (default: %(default)s)"
+        parser.add_argument("--runs", type=Path, default=runs, metavar="FOLDER", help=text)
     return parser.parse_args()
 
 

@@ -10,7 +10,6 @@ there` is a policy trained at that size with as many agent-steps, in one seed. S
 are kept in --runs and are not done again; a flight is what `matdesign evaluate RUN SETTINGS` flies.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -120,10 +119,7 @@ def score(task: Task, atoms: int, seed: int, folder: Path | None, episodes: int)
 
 def main() -> None:
     """Trains at the smallest size of each task and flies at all of them."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--runs", type=Path, default=RUNS)
-    own, sys.argv[1:] = parser.parse_known_args()
-    arguments = table.arguments(__doc__)
+    arguments = table.arguments(__doc__, runs=RUNS)
     results = table.Table(arguments.json)
     torch.set_num_threads(1)
     tasks = {"order": TASKS["order"]} if arguments.quick else TASKS
@@ -132,7 +128,7 @@ def main() -> None:
         for name, task in tasks.items():
             sizes = dict(list(task.sizes.items())[:2] if arguments.quick else task.sizes.items())
             small = next(iter(sizes))
-            folders = {(atoms, seed): own.runs / name / f"{atoms}-{seed}" for atoms in sizes for seed in seeds}
+            folders = {(atoms, seed): arguments.runs / name / f"{atoms}-{seed}" for atoms in sizes for seed in seeds}
             asked = [(small, seed) for seed in seeds]
             asked += [] if arguments.quick else [(atoms, 0) for atoms in sizes if atoms != small]
             jobs = {

@@ -64,7 +64,7 @@ def watch(results: table.Table, case: str, settings: list[str], *, repeats: int,
             spent = []
             for clock in (ordinary, slow):
                 for module in modules:
-                    module.time = clock  # type: ignore[attr-defined]
+                    module.time = clock  # type: ignore[attr-defined]  # what the module imported
                 spent.append(cpu(trainer.iterate, repeats))
             iteration.append(spent[0])
             reading.append((spent[1] - spent[0]) / READINGS / spent[0])
@@ -73,7 +73,7 @@ def watch(results: table.Table, case: str, settings: list[str], *, repeats: int,
                 board(row)
                 drawn.append(cpu(board._draw, 5) / PANEL_EVERY)
         for module in modules:
-            module.time = time  # type: ignore[attr-defined]
+            module.time = time  # type: ignore[attr-defined]  # what the module imported
     results.add(case, "iteration", [1e3 * seconds for seconds in iteration], "ms")
     for name, shares in (("clock", reading), ("row of metrics", written), ("dashboard", drawn)):
         results.add(case, name, [100.0 * share for share in shares], "%")

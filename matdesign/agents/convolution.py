@@ -77,7 +77,7 @@ class ConvolutionalPolicy(Policy):
 
     def inputs(self, encoded: Tensor) -> Tensor:
         """Observations [n, channels * height * width] uint8 -> what the filters see in them [n, inputs]."""
-        return self.filters(encoded.view(-1, *self.shape).float() / 255.0)  # type: ignore[no-any-return]
+        return self.filters(encoded.view(-1, *self.shape).float() / 255.0)  # type: ignore[no-any-return]  # torch: a module gives Any
 
     def distribution(self, output: Tensor, encoded: Tensor) -> Distribution:
         """Output [n, outputs] -> action distribution of n rows."""

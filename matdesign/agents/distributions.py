@@ -111,7 +111,8 @@ class Categorical:
     def evaluate(self, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Logarithm of the probability of `actions` [rows, action_dims] int64, and entropy in nats; [rows]."""
         if self._in_c:
-            both = categorical.Evaluation.apply(self.logits.flatten(0, 1), actions.flatten())  # type: ignore[no-untyped-call]
+            logits = self.logits.flatten(0, 1)
+            both = categorical.Evaluation.apply(logits, actions.flatten())  # type: ignore[no-untyped-call]  # torch's
             log_probs, entropies = (figure.view(actions.shape).sum(-1) for figure in both)
             return log_probs, entropies
         log_p = self.logits.log_softmax(-1)

@@ -69,7 +69,7 @@ class EquivariantPolicy(Policy):
 
     def inputs(self, encoded: Tensor) -> Tensor:
         """The invariants of encoded rows, [n, invariants], normalised."""
-        return self.statistics(encoded[:, : self.invariants])  # type: ignore[no-any-return]
+        return self.statistics(encoded[:, : self.invariants])  # type: ignore[no-any-return]  # torch: a module gives Any
 
     def distribution(self, output: Tensor, encoded: Tensor) -> Gaussian:
         """Output [n, basis vectors + 1] for encoded rows -> Gaussian of [n, 3] actions."""
@@ -143,7 +143,7 @@ class EquivariantAttentionPolicy(Policy):
     def _normalised(self, neighbours: Tensor) -> Tensor:
         """Columns of the neighbours in encoded rows -> [n, k, columns of each], normalised."""
         each = neighbours.reshape(len(neighbours), -1, self.seen.neighbour)
-        return self.neighbour_statistics(each)  # type: ignore[no-any-return]
+        return self.neighbour_statistics(each)  # type: ignore[no-any-return]  # torch: a module gives Any
 
     def update_statistics(self, encoded: Tensor) -> None:
         """Adds own invariants, and those of all neighbours there are, to the statistics of the input."""

@@ -55,7 +55,7 @@ def gru(inputs: Tensor, memory: Tensor, fresh: Tensor, weight: Tensor, bias: Ten
         h of every step [steps, n, size], and the memory after the last one.
     """
     if is_fused(inputs, memory, weight, bias):
-        return FusedGRU.apply(inputs, memory, fresh, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
+        return FusedGRU.apply(inputs, memory, fresh, weight, bias)  # type: ignore[no-any-return, no-untyped-call]  # torch's
     outputs = []
     size = len(bias)
     for x, begins in zip(inputs.unbind(), fresh.unsqueeze(-1).unbind(), strict=True):

@@ -58,7 +58,7 @@ def perceptron(inputs: Tensor, layers: Sequence[Dense]) -> Tensor:
     if torch.is_grad_enabled():
         parameters = (parameter for layer in layers for parameter in (layer.weight, layer.bias))
         kinds = [layer.activation for layer in layers]
-        return _Perceptron.apply(inputs, kinds, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+        return _Perceptron.apply(inputs, kinds, *parameters)  # type: ignore[no-any-return, no-untyped-call]  # torch's
     return _forward(inputs.contiguous(), layers, None)
 
 

@@ -229,8 +229,8 @@ class PPO:
         norm = self.optimizer.norm()
         # Not clipped before it is known to be finite: that would spread a NaN to all of them.
         if not math.isfinite(terms.sum().item() + norm):
-            broken = [f"{name} is {term}" for name, term in zip(FIGURES, terms.tolist(), strict=True)
-                      if not math.isfinite(term)]  # fmt: skip
+            values = zip(FIGURES, terms.tolist(), strict=True)
+            broken = [f"{name} is {value}" for name, value in values if not math.isfinite(value)]
             broken += [
                 f"the gradient of {name}"
                 for name, parameter in self.policy.named_parameters()
