@@ -527,7 +527,15 @@ def test_what_is_not_finite_is_in_no_checkpoint():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("gamma", 1.5), ("gamma", -0.1), ("horizon", 0), ("learning_rate", math.nan), ("clip", -1), ("epochs", 0)],
+    [
+        ("gamma", 1.5),
+        ("priority", 1e300),
+        ("gamma", -0.1),
+        ("horizon", 0),
+        ("learning_rate", math.nan),
+        ("clip", -1),
+        ("epochs", 0),
+    ],
 )
 def test_absurd_hyperparameters_are_refused(name, value):
     with pytest.raises(InputError, match=f"{name} = {value}"):

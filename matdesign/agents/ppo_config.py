@@ -77,11 +77,11 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         """Refuses values outside their range with InputError."""
-        at_most_one = ("gamma", "gae_lambda", "common_noise", "priority_correction")
+        at_most_one = ("gamma", "gae_lambda", "common_noise", "priority", "priority_correction")
         may_be_zero = (
             *at_most_one,
             *("value_coefficient", "value_clip", "entropy_coefficient", "weight_decay"),
-            *("priority", "normaliser_iterations"),
+            "normaliser_iterations",
         )
         for name in (field.name for field in fields(self)):
             value, high = getattr(self, name), 1.0 if name in at_most_one else math.inf
