@@ -529,7 +529,7 @@ def test_what_is_not_finite_is_in_no_checkpoint():
     ("name", "value"),
     [
         ("gamma", 1.5),
-        ("priority", 1e300),
+        ("priority", 1.5),
         ("gamma", -0.1),
         ("horizon", 0),
         ("learning_rate", math.nan),
